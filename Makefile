@@ -1,0 +1,74 @@
+# Relevo. `make help` lists what there is. Every target sets up what it needs, once.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+PACKAGE := .build/lambda/.complete
+SYNTH  := cdk.out/manifest.json
+
+# Node for jsii comes from PyPI, so nothing but Python and make has to be there.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export PYTHONDONTWRITEBYTECODE := 1
+
+SOURCES := $(shell find shared regions global_stack -name '*.py' -o -name '*.lock') app.py cdk.json
+
+.PHONY: help setup drill test up down check fmt synth deploy lock clean
+
+help: ## List the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(READY) ## Make the virtual environment in .venv, with the relevo command in it
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("relevo: Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	@echo "setting up $(VENV): about a minute, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat -e .
+	@touch $@
+
+synth: $(SYNTH) ## Synthesize the CloudFormation templates into cdk.out, offline
+
+$(SYNTH): $(READY) $(SOURCES)
+	@$(BIN)/python -m regions.package
+	@CDK_OUTDIR=cdk.out $(BIN)/python app.py
+	@touch $@
+
+drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/drill/report.html
+	@$(BIN)/relevo drill growth --out out/drill
+
+test: check $(SYNTH) ## All checks and tests, with a quick region-loss drill in the lab
+	@$(BIN)/python -m pytest
+
+check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/cfn-lint cdk.out/*.template.json
+
+fmt: $(READY) ## Format the code
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format .
+
+up: $(SYNTH) ## Start the lab: two Regions on this machine, until Ctrl-C
+	@$(BIN)/relevo up
+
+down: $(READY) ## Stop the lab and every process of it
+	@$(BIN)/relevo down
+
+deploy: $(SYNTH) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack
+	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
+	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
+
+lock: $(READY) ## Pin all dependencies again, with hashes and without index addresses
+	@$(BIN)/uv pip compile pyproject.toml --group test --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+
+clean: ## Remove everything that was built, the virtual environment included
+	@rm -rf $(VENV) .build cdk.out out .pytest_cache .mypy_cache .ruff_cache .hypothesis relevo.egg-info

@@ -1,0 +1,90 @@
+"""What both Regions share: the global tables and the keyring. It belongs to one Region and outlives every stack."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from shared.topology import Topology
+
+
+class DataStack(cdk.Stack):
+    """Global tables and keyring, owned by ``topology.owner_region`` and replicated to the other Region."""
+
+    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
+        super().__init__(
+            scope,
+            id,
+            env=cdk.Environment(region=topology.owner_region),
+            description="Relevo's global tables and keyring",
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+            termination_protection=True,
+        )
+        GlobalTable(self, "OrderLog", topology=topology, table_name=topology.order_log_table, stream=True)
+        GlobalTable(self, "Accounts", topology=topology, table_name=topology.accounts_table)
+        GlobalTable(self, "Control", topology=topology, table_name=topology.control_table)
+        KeyringSecret(self, "Keyring", topology=topology)
+
+
+class GlobalTable(Construct):
+    """A table with a replica in every Region: no TTL and no index, so that both consistency modes can hold it."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, topology: Topology, table_name: str, stream: bool = False
+    ) -> None:
+        super().__init__(scope, id)
+        strong = topology.consistency == "strong"
+        dynamodb.TableV2(
+            self,
+            "Table",
+            table_name=table_name,
+            partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
+            sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
+            billing=dynamodb.Billing.on_demand(),
+            # DynamoDB's own key: nothing else has to be up for a read or a write.
+            encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
+            multi_region_consistency=(
+                dynamodb.MultiRegionConsistency.STRONG if strong else dynamodb.MultiRegionConsistency.EVENTUAL
+            ),
+            witness_region=topology.witness_region if strong else None,
+            point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
+                point_in_time_recovery_enabled=True
+            ),
+            deletion_protection=True,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+            replicas=[
+                dynamodb.ReplicaTableProps(region=region)
+                for region in topology.region_names
+                if region != topology.owner_region
+            ],
+        )
+
+
+class KeyringSecret(Construct):
+    """The signing keys, replicated; empty until someone puts a keyring there, since no default key may exist."""
+
+    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
+        super().__init__(scope, id)
+        # The L2 construct would generate a value.
+        secret = secretsmanager.CfnSecret(
+            self,
+            "Secret",
+            name=topology.keyring_secret,
+            description='{"current":"K2","keys":{"K1":"...","K2":"..."}}: keys that sign and verify tokens',
+            replica_regions=[
+                secretsmanager.CfnSecret.ReplicaRegionProperty(region=region)
+                for region in topology.region_names
+                if region != topology.owner_region
+            ],
+        )
+        secret.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        cdk.Validations.of(secret).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-SMG4",
+                reason="A key is rotated in steps that wait for both Regions to know it; a rotation schedule of one "
+                "Region would sign with a key that the other has not got yet.",
+            )
+        )

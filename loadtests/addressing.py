@@ -1,0 +1,79 @@
+"""Which address a client connects to: followers of DNS ask again after the TTL, pinned clients keep what they have.
+
+Pure but for the resolver that is passed in. A pinned client is the worst citizen that still works: it keeps its address
+and connection for ever and looks the name up again only
+- when a server tells it to leave (503 with ``Retry-After``, or ``Connection: close``), or
+- after ``PINNED_PATIENCE`` connection failures or timeouts in a row (a real application would be restarted by then).
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+PINNED_PATIENCE: Final = 3
+
+
+class NameResolver(Protocol):
+    """What this needs of ``loadtests.resolver.Resolver``."""
+
+    def resolve(self, name: str) -> str: ...
+
+
+class AddressPolicy(Protocol):
+    """Decides the address of the next try and hears how it went."""
+
+    def address(self) -> str: ...
+
+    def answered(self) -> None: ...
+
+    def failed_to_connect(self) -> None: ...
+
+    def told_to_leave(self) -> None: ...
+
+
+class FollowDns:
+    """Asks the resolver every time; the resolver keeps the answer for its TTL and no longer."""
+
+    def __init__(self, name: str, resolver: NameResolver) -> None:
+        self._name = name
+        self._resolver = resolver
+
+    def address(self) -> str:
+        return self._resolver.resolve(self._name)
+
+    def answered(self) -> None:
+        """Nothing to learn from an answer."""
+
+    def failed_to_connect(self) -> None:
+        """Keep the answer until its TTL has passed, as an operating system's resolver does."""
+
+    def told_to_leave(self) -> None:
+        """The retry goes wherever DNS says by then."""
+
+
+class Pinned:
+    """Keeps one address until told to leave or until it has failed ``patience`` times in a row."""
+
+    def __init__(self, name: str, resolver: NameResolver, patience: int = PINNED_PATIENCE) -> None:
+        self._name = name
+        self._resolver = resolver
+        self._patience = patience
+        self._address: str | None = None
+        self._failures = 0
+
+    def address(self) -> str:
+        if self._address is None:
+            self._address = self._resolver.resolve(self._name)
+            self._failures = 0
+        return self._address
+
+    def answered(self) -> None:
+        self._failures = 0
+
+    def failed_to_connect(self) -> None:
+        self._failures += 1
+        if self._failures >= self._patience:
+            self._address = None
+
+    def told_to_leave(self) -> None:
+        self._address = None

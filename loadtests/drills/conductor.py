@@ -1,0 +1,186 @@
+"""Runs a drill from start to verdict: load, fault, takeover, return, readmission, convergence. Always cleans up.
+
+It only drives and watches; what the measurements mean is decided by the gate and the judge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loadtests.drills.lab_access import LabError
+from loadtests.drills.observers import Observers
+from loadtests.drills.plan import DrillPlan
+from loadtests.drills.programs import LoadProcess, relevo
+from loadtests.drills.tracker import takeover_of
+from loadtests.gate import Phase
+from shared.topology import TOPOLOGY
+
+WATCH_SECONDS = 0.5
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Something that happened at a moment."""
+
+    at: float
+    what: str
+    kind: str = "note"  # note, fault or heal
+
+
+@dataclass
+class Course:
+    """What happened when; times are epoch seconds."""
+
+    phases: list[Phase] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    fault_at: float | None = None  # just before the fault was asked for
+    struck_at: float | None = None  # when the lab said that it is done
+    healed_at: float | None = None
+    readmitted_at: float | None = None
+    stopped_at: float | None = None  # the load
+    takeover_seconds: float | None = None
+    settled_at: float | None = None  # everything acknowledged before readmission was complete in both Regions
+    complete_at: float | None = None  # everything acknowledged at all was, after the load
+
+    def mark(self, what: str, kind: str = "note") -> float:
+        now = time.time()
+        self.marks.append(Mark(now, what, kind))
+        return now
+
+
+class Conductor:
+    """Leads one drill over a lab that is up, with observers that are running."""
+
+    def __init__(self, plan: DrillPlan, observers: Observers, load: LoadProcess, tell: Tell) -> None:
+        self.plan = plan
+        self.course = Course()
+        self._observers = observers
+        self._load = load
+        self._tell = tell
+        self._phase: tuple[str, float, float, bool] | None = None
+
+    def run(self) -> Course:
+        """Lead the whole course; heals the Region and stops the load whatever happens."""
+        plan = self.plan
+        try:
+            self._hold(plan.warm_up.phase, plan.warm_up.multiple, plan.warm_up.seconds, steady=False)
+            for step in plan.steady:
+                self._hold(step.phase, step.multiple, step.seconds, steady=True)
+            self._lose_region()
+            self._bring_back()
+            self._serve_together()
+        finally:
+            self._close_phase()
+            if self.course.fault_at is not None and self.course.healed_at is None:
+                self._observers.lab.heal()
+            self._load.end()
+            self.course.stopped_at = self.course.mark("load stopped")
+        self._enter("converging", 0.0, steady=False)
+        self._converge()
+        self._close_phase()
+        return self.course
+
+    def _enter(self, name: str, multiple: float, *, steady: bool) -> None:
+        self._close_phase()
+        self._phase = (name, multiple, time.time(), steady)
+        if multiple:
+            self._load.steer(name, multiple)
+        self._tell(name)
+
+    def _close_phase(self) -> None:
+        if self._phase is not None:
+            name, multiple, started, steady = self._phase
+            self.course.phases.append(Phase(name, multiple, started, time.time(), steady))
+            self._phase = None
+
+    def _hold(self, name: str, multiple: float, seconds: float, *, steady: bool) -> None:
+        self._enter(name, multiple, steady=steady)
+        self._watch(lambda: False, seconds)
+
+    def _watch(self, done: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is true, at most for so long; a load that ended by itself ends the drill."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if done():
+                return True
+            if self._phase is not None and self._phase[1] and not self._load.running:
+                raise LabError("the load ended by itself; see locust.log in the output folder")
+            time.sleep(min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
+        return done()
+
+    def _lose_region(self) -> None:
+        plan, course = self.plan, self.course
+        self._enter("one Region lost", plan.peak, steady=False)
+        course.fault_at = time.time()
+        self._observers.lab.fault(kind="region-loss", region=plan.region, mode=plan.mode)
+        course.struck_at = course.mark(f"{plan.region} lost ({plan.mode})", "fault")
+        survivor = self._observers.trackers[TOPOLOGY.peer_of(plan.region)]
+        self._watch(lambda: False, plan.lost_at_least_seconds)
+        rest = plan.lost_at_most_seconds - plan.lost_at_least_seconds
+        fault_at = course.fault_at
+        self._watch(lambda: takeover_of(survivor, plan.region, fault_at).proved, rest)
+        takeover = takeover_of(survivor, plan.region, fault_at)
+        course.takeover_seconds = takeover.seconds
+        if takeover.unreplicated:
+            course.notes.append(
+                f"{takeover.unreplicated} acknowledged commands had not left {plan.region} when it was lost; "
+                "they count as lost unless they are in both logs at the end"
+            )
+        if takeover.waiting:
+            course.notes.append(f"{takeover.waiting} replicated events were without effect until {plan.region} returned")
+
+    def _bring_back(self) -> None:
+        plan, course = self.plan, self.course
+        self._enter("catching up", plan.peak, steady=False)
+        self._observers.lab.heal()
+        course.healed_at = course.mark(f"{plan.region} is back", "heal")
+        healed_at = course.healed_at
+        caught_up = self._watch(lambda: self._observers.complete_until(healed_at), plan.caught_up_at_most_seconds)
+        if not caught_up:
+            course.notes.append(f"{plan.region} had not caught up {plan.caught_up_at_most_seconds:.0f} s after its return")
+        done = relevo("readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes")
+        course.readmitted_at = course.mark(f"{plan.region} readmitted", "heal")
+        if done.returncode != 0:
+            course.notes.append(f"`relevo readmit {plan.region}` failed: {(done.stderr or done.stdout).strip()[-300:]}")
+        elif "nothing to do" in done.stdout:
+            course.notes.append(f"{plan.region} had not been drained when it was readmitted")
+
+    def _serve_together(self) -> None:
+        """Load both Regions again, and note when what was acknowledged before readmission is in both."""
+        plan, course = self.plan, self.course
+        readmitted_at = course.readmitted_at or time.time()
+        self._enter("both again", plan.peak, steady=False)
+        began = time.monotonic()
+        if self._watch(lambda: self._observers.complete_until(readmitted_at), plan.together_seconds):
+            course.settled_at = course.mark("both Regions hold all that was acknowledged before readmission")
+        self._watch(lambda: False, plan.together_seconds - (time.monotonic() - began))
+
+    def _converge(self) -> None:
+        """Wait until everything that was acknowledged is complete in both logs and nothing is left to announce."""
+        course = self.course
+        if course.settled_at is None and self._watch(
+            lambda: self._observers.complete_until(course.readmitted_at or 0.0), self.plan.converge_at_most_seconds
+        ):
+            course.settled_at = course.mark("both Regions hold all that was acknowledged before readmission")
+        if self._watch(lambda: self._observers.complete_until(time.time()), self.plan.converge_at_most_seconds):
+            course.complete_at = course.mark("all acknowledged commands complete in both Regions")
+
+
+def utc_text(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def output_folder(out: Path | None) -> Path:
+    """The folder that a drill writes to, emptied of an earlier drill's files."""
+    folder = out or Path("out/drill")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("ledger.jsonl", "verdict.json", "report.html", "locust.log", "steering.json", "findings.json"):
+        (folder / name).unlink(missing_ok=True)
+    return folder

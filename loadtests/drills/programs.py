@@ -1,0 +1,138 @@
+"""The programs that a drill starts: `relevo` commands, and Locust in a process of its own (gevent patches everything)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from loadtests.drills.lab_access import LabAccess, LabError
+from loadtests.shapes import Steering
+from shared.topology import TOPOLOGY
+
+PROJECT: Final = Path(__file__).resolve().parents[2]
+ROLES: Final = ("courier", "client", "operator")
+
+
+def relevo(*arguments: str, stdin: str | None = None, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
+    """Run a `relevo` command as an operator would; the caller looks at the return code."""
+    beside = Path(sys.executable).with_name("relevo")
+    command = [str(beside)] if beside.exists() else [sys.executable, "-m", "runbooks.cli"]
+    try:
+        return subprocess.run(
+            [*command, *arguments],
+            cwd=PROJECT,
+            env=_environment(),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"`relevo {' '.join(arguments)}` did not end within {seconds:.0f} s") from error
+
+
+def _environment() -> dict[str, str]:
+    paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
+
+
+def ensure_lab(quick: bool) -> bool:
+    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+    with contextlib.suppress(LabError):
+        lab = LabAccess.read()
+        lab.status()
+        if lab.quick != quick:
+            wanted, running = ("quick", "real") if quick else ("real", "quick")
+            raise SystemExit(f"a lab with {running} timing is running, this drill needs {wanted}: `relevo down` first")
+        return False
+    done = relevo("up", "--detach", *(["--quick"] if quick else []), seconds=120.0)
+    if done.returncode != 0:
+        raise LabError(f"`relevo up` failed: {(done.stderr or done.stdout).strip()[-800:]}")
+    return True
+
+
+def make_accounts(run: str, path: Path) -> dict[str, tuple[str, str]]:
+    """Make one account per role by the product's own command; write them for Locust and return name and password."""
+    accounts: dict[str, tuple[str, str]] = {}
+    for role in ROLES:
+        username, password = f"drill-{role}-{run.lower()}", secrets.token_urlsafe(18)
+        done = relevo("account", "add", username, "--role", role, stdin=f"{password}\n")
+        if done.returncode != 0:
+            raise LabError(f"`relevo account add` failed: {(done.stderr or done.stdout).strip()[-400:]}")
+        accounts[role] = (username, password)
+    rows = [{"username": name, "password": word, "role": role} for role, (name, word) in accounts.items()]
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    return accounts
+
+
+@dataclass
+class LoadProcess:
+    """Locust, steered through a file."""
+
+    process: subprocess.Popen[bytes]
+    steering: Path
+
+    @classmethod
+    def start(
+        cls, *, host: str, run: str, seed: str, accounts: Path, ledger: Path, lab: LabAccess, subnets: str,
+        locations: str, folder: Path, first: Steering,
+    ) -> LoadProcess:  # fmt: skip
+        steering = folder / "steering.json"
+        first.write(steering)
+        options = {
+            "--host": host,
+            "--relevo-users": str(accounts),
+            "--relevo-ledger": str(ledger),
+            "--relevo-dns": f"{lab.dns[0]}:{lab.dns[1]}",
+            "--relevo-subnets": subnets,
+            "--relevo-locations": locations,
+            "--relevo-seed": seed,
+            "--relevo-run": run,
+            "--relevo-steer": str(steering),
+            "--stop-timeout": "40",
+        }
+        command = [sys.executable, "-m", "locust", "-f", str(PROJECT / "loadtests" / "locustfile.py")]
+        command += ["--headless", "--only-summary", *(part for pair in options.items() for part in pair)]
+        environment = {name: value for name, value in _environment().items() if name != "RELEVO_SHAPE"}
+        with (folder / "locust.log").open("wb") as log:
+            process = subprocess.Popen(
+                command, cwd=PROJECT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+        return cls(process, steering)
+
+    def steer(self, phase: str, multiple: float | None) -> None:
+        Steering(phase, multiple).write(self.steering)
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def end(self, seconds: float = 60.0) -> None:
+        """Stop the load and wait for Locust's own end; kill it only if it does not come."""
+        if self.running:
+            self.steer("stop", None)
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.terminate()
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def api_host(lab: LabAccess) -> str:
+    """The one hostname that clients call, with the lab's port."""
+    port = next(iter(lab.regions.values())).port
+    return f"http://{TOPOLOGY.api_name}:{port}"

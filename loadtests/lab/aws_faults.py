@@ -1,0 +1,137 @@
+"""The ways of one Region's functions to AWS services, through microburst: to their own Region, and to the peer's DynamoDB.
+
+Faults are injected on the own path alone. Run as `python -m loadtests.lab.aws_faults`, one process per Region, frozen with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import urllib.request
+from typing import Final
+
+import aiohttp
+from aiohttp import web
+from microburst.app import make_app  # type: ignore[import-untyped]
+from microburst.core.pipeline import Microburst  # type: ignore[import-untyped]
+from microburst.forward import Upstream  # type: ignore[import-untyped]
+
+from loadtests.lab.layout import ROOT, Layout, Seat
+from loadtests.lab.ministack import ROOT_KEY, clean_environment
+from loadtests.lab.processes import ProcessBook, Started
+from loadtests.lab.stopping import run_until_stopped
+
+ROLE: Final = "aws-path"
+SERVICES: Final = ("*", "dynamodb", "events", "secretsmanager", "sns", "sqs")  # what the product calls
+RULES: Final = "/_microburst/rules"
+
+
+class _PlainUpstream(Upstream):  # type: ignore[misc]
+    """microburst's client without its limit of 100 connections: a silent peer must not use up everybody's."""
+
+    async def start(self) -> None:
+        self.session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=600, connect=30),
+            auto_decompress=False,
+            connector=aiohttp.TCPConnector(limit=0),
+        )
+
+
+class _HostKeepingUpstream(_PlainUpstream):
+    """Passes the ``Host`` header on: a role's signature covers it, and MiniStack checks role signatures."""
+
+    def _outbound_headers(self, request: web.Request) -> dict[str, str]:
+        headers: dict[str, str] = super()._outbound_headers(request)
+        headers["host"] = request.headers["Host"]
+        return headers
+
+
+class _FaultPath(Microburst):  # type: ignore[misc]
+    """A microburst that looks into requests only while it has a fault to inject; it would cost every call otherwise."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        super().__init__(upstream.base_url)
+        self.upstream = upstream
+
+    async def handle_proxy(self, request: web.Request) -> web.StreamResponse:
+        if self.engine.rules:
+            response: web.StreamResponse = await super().handle_proxy(request)
+            return response
+        forwarded: web.StreamResponse = await self.upstream.relay(request, await request.read())
+        return forwarded
+
+
+async def serve_paths(layout: Layout, region: str) -> None:
+    """Serve both paths of a Region until SIGTERM or SIGINT."""
+    seat, peer = layout.seats[region], layout.peer_seat(region)
+    # Signs with the lab's root key (from the environment): a role's session is unknown to the other MiniStack.
+    os.environ.update(clean_environment())
+    paths = {
+        seat.own_path_port: _FaultPath(_HostKeepingUpstream(seat.endpoint)),
+        seat.peer_path_port: _FaultPath(_PlainUpstream(peer.endpoint, resign=True)),
+    }
+    # Cancel a call when its caller hangs up: calls to a frozen peer would pile up for minutes.
+    runners = {
+        port: web.AppRunner(make_app(path), access_log=None, handle_signals=False, handler_cancellation=True)
+        for port, path in paths.items()
+    }
+    try:
+        for port, runner in runners.items():
+            await runner.setup()
+            await web.TCPSite(runner, seat.address, port, shutdown_timeout=0.5, backlog=1024).start()
+        await run_until_stopped()
+    finally:
+        for runner in runners.values():
+            await runner.cleanup()
+
+
+def start_paths(book: ProcessBook, layout: Layout, seat: Seat) -> Started:
+    """Start the process that serves a Region's paths."""
+    name = f"aws-paths-{seat.region}"
+    return book.start(
+        name, ROLE, seat.region,
+        [sys.executable, "-m", "loadtests.lab.aws_faults", "--region", seat.region, "--lab-folder", str(layout.folder),
+         "--port-shift", str(layout.shift)],
+        environment=clean_environment(), folder=ROOT, log=layout.log_folder / f"{name}.log",
+    )  # fmt: skip
+
+
+def rule_of(service: str, *, error: str | None, latency_ms: float | None, rate: float) -> dict[str, object]:
+    """A microburst rule: a share of the calls to a service fail or are slow."""
+    rule: dict[str, object] = {"service": service, "probability": rate}
+    if error is not None:
+        rule["error"] = {"code": error}
+    if latency_ms is not None:
+        rule["latency"] = latency_ms
+    return rule
+
+
+def add_rule(seat: Seat, rule: dict[str, object]) -> None:
+    _call(seat, "PATCH", [rule])
+
+
+def clear_rules(seat: Seat) -> None:
+    _call(seat, "POST", [])
+
+
+def _call(seat: Seat, method: str, rules: list[dict[str, object]]) -> None:
+    request = urllib.request.Request(
+        seat.own_path + RULES, json.dumps(rules).encode(), {"Content-Type": "application/json"}, method=method
+    )
+    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5.0).close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Serves a Region's ways to AWS services.")
+    parser.add_argument("--region", required=True)
+    parser.add_argument("--lab-folder", required=True)
+    parser.add_argument("--port-shift", type=int, default=0)
+    arguments = parser.parse_args()
+    asyncio.run(serve_paths(Layout.at(arguments.lab_folder, arguments.port_shift), arguments.region))
+
+
+if __name__ == "__main__":
+    main()

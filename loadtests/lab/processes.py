@@ -1,0 +1,211 @@
+"""Starts, records and ends the lab's processes, by process id together with the process's start time and never by name.
+
+Each process leads its own group, so what it starts (MiniStack's Lambda workers) is stopped and ended with it, also when
+it is frozen or already dead. Nothing is signalled whose identity is not certain.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, TypedDict
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+
+MARK: Final = "RELEVO_LAB"  # environment variable that everything a lab starts inherits; its value is the lab's id
+TERMINATE_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process of the lab; ``born`` tells it from a later process with the same id."""
+
+    name: str
+    role: str
+    region: str | None
+    pid: int
+    born: str
+
+
+class _Book(TypedDict):
+    lab: str
+    supervisor: dict[str, object] | None
+    processes: list[dict[str, object]]
+
+
+class ProcessBook:
+    """What this lab has started, in one file, so that also another process can end it after a crash."""
+
+    def __init__(self, path: Path, lab: str, started: Iterable[Started] = (), supervisor: Started | None = None) -> None:
+        self.path = path
+        self.lab = lab
+        self.started = list(started)
+        self.supervisor = supervisor
+
+    @classmethod
+    def new(cls, path: Path) -> ProcessBook:
+        """Begin a book, with the calling process as the supervisor."""
+        own = Started("supervisor", "supervisor", None, os.getpid(), born_of(os.getpid()) or "")
+        book = cls(path, secrets.token_hex(8), supervisor=own)
+        book.write()
+        return book
+
+    @classmethod
+    def read(cls, path: Path) -> ProcessBook | None:
+        """The book at ``path``, or None without one."""
+        try:
+            content: _Book = json.loads(path.read_text())
+        except FileNotFoundError:
+            return None
+        supervisor = content["supervisor"]
+        return cls(
+            path,
+            content["lab"],
+            [_started(entry) for entry in content["processes"]],
+            None if supervisor is None else _started(supervisor),
+        )
+
+    def write(self) -> None:
+        content: _Book = {
+            "lab": self.lab,
+            "supervisor": None if self.supervisor is None else asdict(self.supervisor),
+            "processes": [asdict(started) for started in self.started],
+        }
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.path.with_suffix(".fresh")
+        fresh.write_text(json.dumps(content, indent=2))
+        fresh.replace(self.path)
+
+    def start(
+        self, name: str, role: str, region: str | None, command: list[str], *,
+        environment: Mapping[str, str], folder: Path, log: Path,
+    ) -> Started:  # fmt: skip
+        """Start a process in a group of its own, write it down at once, and return it."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command, cwd=folder, env={**environment, MARK: self.lab}, stdin=subprocess.DEVNULL,
+                stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        _own_children[process.pid] = process
+        started = Started(name, role, region, process.pid, born_of(process.pid) or "")
+        self.started.append(started)
+        self.write()
+        return started
+
+    def of_region(self, region: str) -> list[Started]:
+        return [started for started in self.started if started.region == region]
+
+
+# Kept so that ended children are collected; a child that nobody waits for stays in the process table.
+_own_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def _started(entry: Mapping[str, object]) -> Started:
+    region = entry["region"]
+    return Started(
+        str(entry["name"]), str(entry["role"]), None if region is None else str(region),
+        int(str(entry["pid"])), str(entry["born"]),
+    )  # fmt: skip
+
+
+def born_of(pid: int) -> str | None:
+    """When the process with this id was started, in the kernel's own count; None if there is none.
+
+    On Linux in clock ticks since boot, which no change of the system's clock moves.
+    """
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[19]
+        except (OSError, IndexError):
+            return None
+    try:
+        return f"{psutil.Process(pid).create_time():.2f}"
+    except psutil.Error:
+        return None
+
+
+def is_alive(started: Started) -> bool:
+    """Whether this very process still runs; one that ended and was not collected yet does not."""
+    child = _own_children.get(started.pid)
+    if child is not None and child.poll() is not None:
+        return False
+    if not started.born or born_of(started.pid) != started.born:
+        return False
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(started.pid).status() != psutil.STATUS_ZOMBIE)
+    return False
+
+
+def exit_code(started: Started) -> int | None:
+    """How a child of this process ended, if it did."""
+    child = _own_children.get(started.pid)
+    return None if child is None else child.poll()
+
+
+def members(started: Started, lab: str) -> list[int]:
+    """Ids of the running processes of its group: itself and what it started.
+
+    Once the leader is gone a number proves nothing, and only processes that carry the lab's mark count.
+    """
+    leader_lives = is_alive(started)
+    found = []
+    for pid in psutil.pids():
+        try:
+            if os.getpgid(pid) != started.pid:
+                continue
+            process = psutil.Process(pid)
+            if process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if leader_lives or process.environ().get(MARK) == lab:
+                found.append(pid)
+        except (ProcessLookupError, PermissionError, psutil.Error):
+            continue
+    return found
+
+
+def signal_group(started: Started, number: signal.Signals, lab: str) -> None:
+    """Send a signal to the process and all that it started."""
+    if is_alive(started):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, number)  # in one step: nothing started meanwhile can slip through
+        return
+    for pid in members(started, lab):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def workers_of(started: Started, lab: str) -> list[int]:
+    """What a process of the lab has started: for a MiniStack, its Lambda workers."""
+    return [pid for pid in members(started, lab) if pid != started.pid]
+
+
+def end_all(
+    processes: Iterable[Started], lab: str, *, patience_seconds: float = TERMINATE_SECONDS,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:  # fmt: skip
+    """End processes and all that they started: asked first, killed after ``patience_seconds``; frozen ones too."""
+    waiting = list(processes)
+    for started in waiting:
+        signal_group(started, signal.SIGTERM, lab)
+        signal_group(started, signal.SIGCONT, lab)  # a frozen process acts on the first signal only then
+    deadline = time.monotonic() + patience_seconds
+    while waiting and time.monotonic() < deadline:
+        waiting = [started for started in waiting if members(started, lab)]
+        time.sleep(0.05 if waiting else 0.0)
+    for started in waiting:
+        say(f"{started.name} did not end when asked to; killed")
+        signal_group(started, signal.SIGKILL, lab)
+    deadline = time.monotonic() + 2.0
+    while waiting and time.monotonic() < deadline:
+        waiting = [started for started in waiting if members(started, lab)]
+        time.sleep(0.02 if waiting else 0.0)

@@ -1,0 +1,192 @@
+"""Plays Lambda's poller of an SQS queue: one receiver, and a thread for each batch at work.
+
+A failed message is left alone. Lambda's documentation says that after a function error, and for the items of a partial
+batch response, messages reappear when the visibility timeout runs out, and Lambda's managed policy for queues
+(AWSLambdaSQSQueueExecutionRole) has no right to change visibility at all; so nothing here shortens it. The queue holds
+back the later messages of a group meanwhile, and moves a message to its dead-letter queue by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from loadtests.lab.event_filter import passes
+from loadtests.lab.event_sources import QueueSource
+from loadtests.lab.invocation import Verdict, invoke
+from loadtests.lab.queue_batches import (
+    Concurrency,
+    GroupsInFlight,
+    Message,
+    failed_messages,
+    groups_of,
+    queue_event,
+    queue_record,
+)
+from loadtests.lab.region_clients import RegionClients
+from loadtests.lab.stream_batches import backoff_seconds
+
+RECEIVE_LIMIT: Final = 10  # of ReceiveMessage
+# Long enough that six idle queues cost next to nothing, short enough that a stop can wait for its end: the local Region
+# gives messages even to a receive whose caller has gone, and they would be hidden for their visibility timeout.
+LONG_POLL_SECONDS: Final = 2
+PATIENCE_SECONDS: Final = 0.25
+SILENT_RETRY_SECONDS: Final = 0.5
+
+log = logging.getLogger("relevo.pollers")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A queue as deployed."""
+
+    url: str
+    arn: str
+    visibility_seconds: float
+
+
+class QueuePoller:
+    """Delivers one queue to one function until told to stop."""
+
+    def __init__(
+        self, source: QueueSource, clients: RegionClients, stop: threading.Event, *, time_scale: float = 1.0
+    ) -> None:
+        self._source = source
+        self._clients = clients
+        self._stop = stop
+        self._time_scale = time_scale
+        self._groups = GroupsInFlight()
+        self.concurrency = Concurrency(source.maximum_concurrency)
+
+    def parts(self) -> dict[str, threading.Thread]:
+        """The thread that makes up this poller, not started."""
+        return {f"{self._source.function} receiver": threading.Thread(target=self._receive)}
+
+    def close(self) -> None:
+        """Nothing to wake: the receiver looks at the stop after each long poll."""
+
+    def _receive(self) -> None:
+        queue: Queue | None = None
+        while not self._stop.is_set():
+            # First a place, then a message: a message that waits here would use up its visibility timeout.
+            if not self.concurrency.take(PATIENCE_SECONDS):
+                continue
+            messages: list[Message] = []
+            try:
+                if queue is None:
+                    queue = self._find_queue()
+                answer = self._clients.receiving.receive_message(
+                    QueueUrl=queue.url,
+                    MaxNumberOfMessages=min(self._source.batch_size, RECEIVE_LIMIT),
+                    WaitTimeSeconds=LONG_POLL_SECONDS,
+                    MessageSystemAttributeNames=["All"],
+                    MessageAttributeNames=["All"],
+                )
+                messages = cast("list[Message]", answer.get("Messages", []))
+            except (BotoCoreError, ClientError, OSError) as error:
+                log.info("%s: %s", self._source.queue, error)
+                self._stop.wait(SILENT_RETRY_SECONDS)
+            if not messages or queue is None:
+                self.concurrency.free()
+                self.concurrency.note_idle()
+            elif self._stop.is_set():
+                self._put_back(queue, messages)
+            else:
+                work = threading.Thread(target=self._work, args=(queue, messages, time.monotonic()), daemon=True)
+                work.start()
+
+    def _find_queue(self) -> Queue:
+        url = self._clients.queues.get_queue_url(QueueName=self._source.queue)["QueueUrl"]
+        found = self._clients.queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"])
+        attributes = found["Attributes"]
+        return Queue(url, attributes["QueueArn"], float(attributes["VisibilityTimeout"]))
+
+    def _put_back(self, queue: Queue, messages: Sequence[Message]) -> None:
+        entries = [
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
+            for index, message in enumerate(messages)
+        ]
+        try:
+            self._clients.queues.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)  # type: ignore[arg-type]
+        except (BotoCoreError, ClientError, OSError) as error:
+            log.info("%s: not put back: %s", self._source.queue, error)
+
+    def _work(self, queue: Queue, messages: list[Message], received_at: float) -> None:
+        hidden_until = received_at + queue.visibility_seconds
+        try:
+            with self._groups.hold(groups_of(messages)):
+                self._delete(queue, self._deliver(queue, messages, hidden_until), hidden_until)
+        except Exception:
+            log.exception("%s: a batch was left to its visibility timeout", self._source.queue)
+        finally:
+            self.concurrency.free()
+
+    def _deliver(self, queue: Queue, messages: list[Message], hidden_until: float) -> list[Message]:
+        """Invoke the function with what passes the filters; returns the messages that are done."""
+        wanted = [message for message in messages if self._passes(message, queue)]
+        refused = [message for message in messages if message not in wanted]
+        if not wanted:
+            return refused
+        unreached = 0
+        while time.monotonic() < hidden_until and not self._stop.is_set():
+            answer = invoke(self._clients.functions, self._source.function, queue_event(wanted, queue.arn))
+            match answer.verdict:
+                case Verdict.SUCCEEDED:
+                    failed = failed_messages(answer.response, wanted, reports_failures=self._source.reports_failures)
+                    if failed:
+                        log.warning("%s: %d of %d messages failed", self._source.queue, len(failed), len(wanted))
+                    return refused + [message for message in wanted if message["MessageId"] not in failed]
+                case Verdict.FAILED:
+                    log.warning("%s: %d messages failed: %s", self._source.queue, len(wanted), answer.reason)
+                    return refused
+                case Verdict.NOT_REACHED:
+                    # As on AWS: with backoff and less concurrency, until the visibility timeout.
+                    unreached += 1
+                    self.concurrency.note_throttle()
+                    log.info("%s: not reached (%s)", self._source.function, answer.reason)
+                    self._stop.wait(backoff_seconds(unreached, self._time_scale))
+        log.warning("%s: %d messages left to their visibility timeout", self._source.queue, len(wanted))
+        return refused
+
+    def _passes(self, message: Message, queue: Queue) -> bool:
+        return not self._source.filters or passes(self._source.filters, _parsed(queue_record(message, queue.arn)))
+
+    def _delete(self, queue: Queue, done: Sequence[Message], hidden_until: float) -> None:
+        """Delete what is done; what cannot be deleted before it reappears is delivered again."""
+        tries = 0
+        for entries in _pages(done):
+            while True:
+                try:
+                    answer = self._clients.queues.delete_message_batch(QueueUrl=queue.url, Entries=entries)  # type: ignore[arg-type]
+                except (BotoCoreError, ClientError, OSError) as error:
+                    tries += 1
+                    log.info("%s: delete: %s", self._source.queue, error)
+                    if time.monotonic() > hidden_until or self._stop.wait(backoff_seconds(tries, self._time_scale)):
+                        return
+                else:
+                    for failure in answer.get("Failed", []):
+                        log.info("%s: delete: %s", self._source.queue, failure.get("Code"))
+                    break
+
+
+def _parsed(record: dict[str, object]) -> dict[str, object]:
+    """The record as filters see it: a JSON body is looked into."""
+    import json
+
+    try:
+        return {**record, "body": json.loads(str(record["body"]))}
+    except ValueError:
+        return record
+
+
+def _pages(messages: Sequence[Message]) -> Iterator[list[dict[str, str]]]:
+    entries = [
+        {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(messages)
+    ]
+    return (entries[start : start + RECEIVE_LIMIT] for start in range(0, len(entries), RECEIVE_LIMIT))

@@ -1,0 +1,74 @@
+"""Who may do what: the caller of a request, the scope that an operation needs, and work that a drained Region sheds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Generic, TypeVar
+
+from shared.adapters import tokens
+from shared.adapters.accounts import Accounts
+from shared.adapters.keyring import KeyringSource
+from shared.domain import problems
+from shared.domain.auth import Caller
+from shared.domain.takeover import Guard, Timing, refuses_work
+
+T = TypeVar("T")
+
+RETRY_AFTER_DRAINED_SECONDS = 1
+ACCOUNT_CHECK = timedelta(seconds=60)
+MAX_CHECKED = 10_000
+
+
+@dataclass
+class Cached(Generic[T]):
+    """A value read again when it is older than ``max_age``."""
+
+    read: Callable[[], T]
+    max_age: timedelta
+    _value: T | None = field(default=None, init=False)
+    _read_at: datetime | None = field(default=None, init=False)
+
+    def get(self, now: datetime) -> T:
+        if self._read_at is None or now - self._read_at >= self.max_age:
+            self._value = self.read()
+            self._read_at = now
+        return self._value  # type: ignore[return-value]  # read above at the latest
+
+
+def require(caller: Caller, scope: str) -> None:
+    """Raise a 403 problem unless the caller's token carries the scope."""
+    if scope not in caller.scopes:
+        raise problems.forbidden(f"this account may not do that (it needs the scope {scope})")
+
+
+def shed_when_drained(guard: Cached[Guard | None], *, region: str, now: datetime, timing: Timing) -> None:
+    """Raise a 503 problem in a drained Region whose peer serves, so that pinned clients go there."""
+    if refuses_work(guard.get(now), region=region, now=now, timing=timing):
+        raise problems.unavailable(
+            f"{region} is drained; connect again through the service's hostname", "drained", RETRY_AFTER_DRAINED_SECONDS
+        )
+
+
+class TokenGate:
+    """Verifies bearer tokens, and that their account still exists and is not locked (seen within a minute)."""
+
+    def __init__(self, source: KeyringSource, accounts: Accounts) -> None:
+        self._source = source
+        self._accounts = accounts
+        self._checked: dict[str, tuple[datetime, bool]] = {}
+
+    def caller(self, authorization: str | None, *, now: datetime) -> Caller:
+        """Who sent the request; raises ``InvalidTokenError``."""
+        caller = tokens.verify(self._source, tokens.bearer(authorization))
+        checked_at, stands = self._checked.get(caller.subject, (None, False))
+        if checked_at is None or now - checked_at >= ACCOUNT_CHECK:
+            account = self._accounts.account(caller.subject)
+            stands = account is not None and not account.locked
+            if len(self._checked) >= MAX_CHECKED:
+                self._checked.clear()
+            self._checked[caller.subject] = (now, stands)
+        if not stands:
+            raise tokens.InvalidTokenError("the account is locked or gone")
+        return caller

@@ -1,0 +1,227 @@
+"""The relay function: the one reader of the log's stream. Projects the whole batch first, then publishes what is its own.
+
+A failure to publish never fails the batch, for that would stop everybody's orders: the work stays pending and the sentinel
+does it. Only a failed projection is reported, at the first record of the first order that failed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import BotoCoreError, ClientError
+
+from regions.handlers import runtime
+from regions.handlers.runtime import logger, metrics
+from shared.adapters import items
+from shared.adapters.effect_bus import EffectBus
+from shared.adapters.event_topic import EventTopic, Publication
+from shared.adapters.order_log import OrderRecord
+from shared.adapters.order_view import OrderView
+from shared.adapters.projection import Projected, Projection, ProjectionError
+from shared.adapters.settings import settings
+from shared.domain.effects import Effect
+from shared.domain.instants import day_in_bogota, from_text
+from shared.domain.orders import Event, fold, self_contained
+from shared.domain.takeover import Timing, next_due
+
+# Calls to DynamoDB wait more than they compute.
+SIDE_BY_SIDE: Final = 8
+FRESHNESS_EVERY: Final = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    region: str
+    number: int
+    beat_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRecord:
+    """One readable record of the stream."""
+
+    sequence: str
+    content: Event | Effect | Heartbeat
+
+
+def record_of(record: dict[str, Any]) -> Event | Effect | Heartbeat:
+    """What a stream record says was written; raises ``MalformedItemError``, for a removal too: nothing is removed."""
+    image = record["dynamodb"].get("NewImage")
+    if not image:
+        raise items.MalformedItemError(f"a {record.get('eventName')} in a log that only grows")
+    plain = items.from_wire(image)
+    entity = plain.get("entity")
+    if entity == "event":
+        return items.event_from_plain(plain)
+    if entity == "effect":
+        return items.effect_from_plain(plain)
+    if entity == "heartbeat":
+        try:
+            return Heartbeat(str(plain["region"]), int(plain["key"]), str(plain["beat_at"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise items.MalformedItemError(f"not a heartbeat: {error}") from error
+    raise items.MalformedItemError(f"unknown entity {entity!r}")
+
+
+def publishable(event: Event, record: OrderRecord) -> Event | None:
+    """The event as its processor needs it; ``None`` while a `delivered` still waits for its items."""
+    complete = self_contained(event, fold(record.events))
+    return None if complete.status == "delivered" and not complete.items else complete
+
+
+@dataclass
+class Relay:
+    """Projection and publishing of one Region, over its adapters."""
+
+    region: str
+    projection: Projection
+    view: OrderView
+    topic: EventTopic
+    bus: EffectBus
+    timing: Timing
+    clock: Callable[[], datetime]
+    _fresh: dict[str, datetime] = field(default_factory=dict, init=False)
+
+    def handle(self, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+        """Work through one batch; names the record to deliver again from, if any."""
+        readable = list(self._readable(records))
+        order_ids = list(dict.fromkeys(found.content.order_id for found in readable if isinstance(found.content, Event)))
+        projected: dict[str, Projected] = {}
+        failed: set[str] = set()
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            for order_id, outcome in zip(order_ids, pool.map(self._project, order_ids), strict=True):
+                if outcome is None:
+                    failed.add(order_id)
+                else:
+                    projected[order_id] = outcome
+            self._publish(
+                [found.content for found in readable if isinstance(found.content, Event)], projected, pool
+            )
+            self._settle([found.content for found in readable if isinstance(found.content, Effect)], pool)
+        self._note_progress(readable)
+        first = next(
+            (found.sequence for found in readable if isinstance(found.content, Event) and found.content.order_id in failed),
+            None,
+        )
+        return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
+
+    def _readable(self, records: Iterable[dict[str, Any]]) -> Iterable[StreamRecord]:
+        for record in records:
+            sequence = record["dynamodb"]["SequenceNumber"]
+            try:
+                content = record_of(record)
+            except items.MalformedItemError as error:
+                logger.error("record quarantined", reason=str(error), sequence=sequence)
+                metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=1)
+                self.view.quarantine(
+                    sequence=sequence, reason=str(error), record=json.dumps(record["dynamodb"], default=str), now=self.clock()
+                )
+                continue
+            yield StreamRecord(sequence, content)
+
+    def _project(self, order_id: str) -> Projected | None:
+        try:
+            return self.projection.project(order_id)
+        except (ProjectionError, ClientError, BotoCoreError):
+            logger.exception("projection failed", order_id=order_id)
+            metrics.add_metric(name="ProjectionFailed", unit=MetricUnit.Count, value=1)
+            return None
+
+    def _publish(self, events: Sequence[Event], projected: dict[str, Projected], pool: ThreadPoolExecutor) -> None:
+        """Publish this Region's own events. Behind a failed one of the same order and status, the others wait."""
+        publications: list[Publication] = []
+        for event in events:
+            found = projected.get(event.order_id)
+            if event.origin_region != self.region or found is None or event.status in found.blocked:
+                continue
+            complete = publishable(event, found.record)
+            if complete is not None:
+                publications.append(Publication(complete))
+        outcome = self.topic.publish(publications)
+        if outcome.failed:
+            logger.error("events not published", count=len(outcome.failed), reason=outcome.reason)
+            metrics.add_metric(name="PublishFailed", unit=MetricUnit.Count, value=len(outcome.failed))
+        _all_done(
+            [
+                *(pool.submit(self.view.note_published, done.event, now=self.clock()) for done in outcome.published),
+                *(pool.submit(self.view.block, *lane) for lane in {found.lane for found in outcome.failed}),
+            ]
+        )
+
+    def _settle(self, effects: Sequence[Effect], pool: ThreadPoolExecutor) -> None:
+        """Announce this Region's own effects and note everybody's."""
+        now = self.clock()
+        own = [effect for effect in effects if effect.origin_region == self.region]
+        outcome = self.bus.announce(own)
+        if outcome.failed:
+            logger.error("effects not announced", count=len(outcome.failed), reason=outcome.reason)
+            metrics.add_metric(name="AnnounceFailed", unit=MetricUnit.Count, value=len(outcome.failed))
+        due_at = next_due(0, now=now, timing=self.timing)
+        _all_done(
+            [
+                *(pool.submit(self.view.note_announced, effect, now=now) for effect in outcome.announced),
+                *(pool.submit(self.view.note_unannounced, effect, now=now, due_at=due_at) for effect in outcome.failed),
+                *(
+                    pool.submit(self.view.note_peer_effect, effect, now=now)
+                    for effect in effects
+                    if effect.origin_region != self.region
+                ),
+            ]
+        )
+
+    def _note_progress(self, readable: Sequence[StreamRecord]) -> None:
+        """Note how far each Region's writes are projected (once a second), and own heartbeats that came back."""
+        now = self.clock()
+        newest: dict[str, datetime] = {}
+        for found in readable:
+            match found.content:
+                case Heartbeat(region, number, beat_at):
+                    written_at = from_text(beat_at)
+                    if region == self.region:
+                        self.view.note_relayed_beat(number, beat_at=beat_at)
+                case Event(origin_region=region, recorded_at=written_at):
+                    pass
+                case Effect(origin_region=region, recorded_at=written_at):
+                    pass
+            newest[region] = max(newest.get(region, written_at), written_at)
+        for region, written_at in newest.items():
+            if now - self._fresh.get(region, now - FRESHNESS_EVERY) >= FRESHNESS_EVERY:
+                self._fresh[region] = now
+                self.view.note_seen(region, recorded_at=written_at, day=day_in_bogota(now), now=now)
+
+
+def _all_done(futures: Sequence[Any]) -> None:
+    """Wait for all; the first error rises. The batch is then delivered again, which is harmless and safe."""
+    for future in futures:
+        future.result()
+
+
+def relay() -> Relay:
+    return Relay(
+        region=settings().region,
+        projection=runtime.projection(),
+        view=runtime.order_view(),
+        topic=runtime.event_topic(),
+        bus=runtime.effect_bus(),
+        timing=settings().timing,
+        clock=runtime.now,
+    )
+
+
+_relay = relay()
+
+
+@logger.inject_lambda_context(clear_state=True)
+@metrics.log_metrics(raise_on_empty_metrics=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Handle one batch of the log's stream; answers with partial batch failures."""
+    answer = _relay.handle(event["Records"])
+    logger.info("relayed", records=len(event["Records"]), failed=bool(answer["batchItemFailures"]))
+    return answer

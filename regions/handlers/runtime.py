@@ -1,0 +1,86 @@
+"""What every handler shares: logger, metrics, clock, and the adapters built from the environment, each once a process."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+
+from aws_lambda_powertools import Logger, Metrics
+
+from shared.adapters import clients
+from shared.adapters.accounts import Accounts, LoginFailures
+from shared.adapters.control import Control
+from shared.adapters.effect_bus import EffectBus
+from shared.adapters.event_topic import EventTopic
+from shared.adapters.keyring import KeyringSource
+from shared.adapters.order_log import OrderLog
+from shared.adapters.order_queries import OrderQueries
+from shared.adapters.order_view import OrderView
+from shared.adapters.projection import Projection
+from shared.adapters.settings import settings
+
+logger = Logger()
+metrics = Metrics()
+
+
+def now() -> datetime:
+    """This Region's clock, in milliseconds: what is stored reads back as it was."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+@cache
+def order_log() -> OrderLog:
+    return OrderLog(clients.dynamodb(), settings().order_log_table)
+
+
+@cache
+def peer_order_log() -> OrderLog:
+    """The peer Region's replica; only for a glance that may fail."""
+    there = clients.peer_dynamodb(settings().peer_region, settings().peer_aws_endpoint_url)
+    return OrderLog(there, settings().order_log_table)
+
+
+@cache
+def order_view() -> OrderView:
+    return OrderView(clients.dynamodb(), settings().order_view_table, region=settings().region)
+
+
+@cache
+def order_queries() -> OrderQueries:
+    return OrderQueries(clients.dynamodb(), settings().order_view_table)
+
+
+@cache
+def projection() -> Projection:
+    return Projection(order_log(), order_view(), timing=settings().timing, clock=now)
+
+
+@cache
+def control() -> Control:
+    return Control(clients.dynamodb(), settings().control_table)
+
+
+@cache
+def accounts() -> Accounts:
+    return Accounts(clients.dynamodb(), settings().accounts_table)
+
+
+@cache
+def login_failures() -> LoginFailures:
+    return LoginFailures(clients.dynamodb(), settings().order_view_table)
+
+
+@cache
+def keyring_source() -> KeyringSource:
+    return KeyringSource(settings().keyring_secret_arn, time_scale=settings().time_scale)
+
+
+@cache
+def event_topic() -> EventTopic:
+    return EventTopic(clients.sns(), settings().event_topic_arn)
+
+
+@cache
+def effect_bus() -> EffectBus:
+    return EffectBus(clients.events(), settings().effect_bus_name)

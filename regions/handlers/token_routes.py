@@ -1,0 +1,59 @@
+"""`POST /token`: a name and a password for a bearer token of 30 minutes."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qs
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.router import APIGatewayRouter
+
+from regions.handlers import requests
+from regions.handlers.responses import json_response
+from regions.handlers.runtime import accounts, keyring_source, login_failures, now
+from shared.adapters.accounts import FAILURE_WINDOW
+from shared.adapters.tokens import issue
+from shared.domain import problems
+from shared.domain.auth import MAX_PASSWORD, TOKEN_SECONDS, password_matches
+from shared.domain.commands import MAX_BODY_BYTES, text_of
+from shared.domain.problems import FieldFault
+
+router = APIGatewayRouter()
+
+
+def credentials() -> tuple[str, str]:
+    """User name and password of a JSON body or an OAuth2 password form; raises a 4xx problem."""
+    event = router.current_event
+    if (requests.header(event, "Content-Type") or "").startswith("application/x-www-form-urlencoded"):
+        text = requests.body_text(event)
+        if len(text) > MAX_BODY_BYTES:
+            raise problems.too_large(MAX_BODY_BYTES)
+        body: object = {name: values[0] for name, values in parse_qs(text, max_num_fields=20).items()}
+    else:
+        body = requests.json_body(event)
+    if not isinstance(body, dict):
+        raise problems.invalid([{"pointer": "", "detail": "expected a JSON object"}])
+    found: dict[str, str] = {}
+    faults: list[FieldFault] = []
+    for name, at_most in (("username", 200), ("password", MAX_PASSWORD)):
+        try:
+            found[name] = text_of(body.get(name), at_most=at_most)
+        except ValueError as error:
+            faults.append({"pointer": f"/{name}", "detail": str(error)})
+    if faults:
+        raise problems.invalid(faults)
+    return found["username"], found["password"]
+
+
+@router.post("/token")
+def log_in() -> Response[str]:
+    username, password = credentials()
+    address = str(router.current_event.request_context.identity.source_ip or "unknown")
+    moment = now()
+    if login_failures().exceeded(username, address, now=moment):
+        raise problems.too_many_attempts(int(FAILURE_WINDOW.total_seconds()))
+    account = accounts().account(username)
+    if not password_matches(account, password) or account is None:
+        login_failures().count(username, address, now=moment)
+        raise problems.unauthorized("wrong user name or password")
+    token = issue(keyring_source().keyring(), account, now=moment)
+    return json_response({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})

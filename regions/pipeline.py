@@ -1,0 +1,210 @@
+"""From the log's stream to effects: the relay, the event topic, and one queue and processor per status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_event_sources as sources
+from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from regions.functions import ProductFunction, Surroundings
+from regions.order_view import OrderView
+from regions.replica import Replicas, allow, table_arn
+from shared.topology import STATUSES, dead_letter_queue_name, queue_name
+
+# SQS hides a message from others this many function timeouts long, so that a retried batch is not worked on twice.
+VISIBILITY_TIMEOUTS = 6
+RECEIVES_BEFORE_DEAD_LETTER = 5
+DEAD_LETTER_RETENTION = cdk.Duration.days(14)  # SQS's maximum: time for people to look
+
+
+@dataclass(frozen=True)
+class Announcer:
+    """Where events and effects are announced, and the right to do so."""
+
+    topic: sns.Topic
+    bus: events.EventBus
+
+    def allow(self, grantee: ProductFunction) -> None:
+        grantee.function.add_environment("EVENT_TOPIC_ARN", self.topic.topic_arn)
+        grantee.function.add_environment("EFFECT_BUS_NAME", self.bus.event_bus_name)
+        self.topic.grant_publish(grantee.function)
+        self.bus.grant_put_events_to(grantee.function)
+
+
+class Pipeline(Construct):
+    """Everything between a record of the order log and its announced effect."""
+
+    def __init__(
+        self, scope: Construct, id: str, *, surroundings: Surroundings, replicas: Replicas, view: OrderView
+    ) -> None:
+        super().__init__(scope, id)
+        topology = surroundings.topology
+        topic = sns.Topic(
+            self,
+            "Events",
+            topic_name=topology.event_topic,
+            fifo=True,
+            # Deduplication ids are ours (event and attempt); scope per order lifts the topic's 3,000 a second.
+            fifo_throughput_scope=sns.FifoThroughputScope.MESSAGE_GROUP,
+            enforce_ssl=True,
+        )
+        bus = events.EventBus(self, "Effects", event_bus_name=topology.effect_bus)
+        self.announcer = Announcer(topic, bus)
+        self.relay = Relay(
+            self, "Relay", surroundings=surroundings, replicas=replicas, view=view, announcer=self.announcer
+        )
+        self.processors = [
+            Processor(
+                self, _construct_id(status), status=status, surroundings=surroundings, replicas=replicas, topic=topic
+            )
+            for status in STATUSES
+        ]
+
+
+class Relay(Construct):
+    """The one reader of the log's stream: projects every record, publishes what is its own Region's."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        surroundings: Surroundings,
+        replicas: Replicas,
+        view: OrderView,
+        announcer: Announcer,
+    ) -> None:
+        super().__init__(scope, id)
+        topology = surroundings.topology
+        # A stream's failure destination takes no FIFO queue. It gets positions in the stream, not records.
+        self.failures = sqs.Queue(
+            self,
+            "Failures",
+            queue_name=topology.relay_failures_queue,
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            retention_period=DEAD_LETTER_RETENTION,
+        )
+        cdk.Validations.of(self.failures).acknowledge(
+            cdk.Acknowledgment(
+                id="AwsSolutions-SQS3", reason="This is the dead-letter destination of the stream; nothing consumes it."
+            )
+        )
+        self.function = ProductFunction(
+            self,
+            "Function",
+            surroundings=surroundings,
+            part="relay",
+            module="relay",
+            size=topology.relay,
+            description="Projects every record of the order log and publishes this Region's own events and effects",
+        )
+        allow(replicas.order_log, self.function, "Query")
+        view.allow(
+            self.function,
+            *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+        )
+        announcer.allow(self.function)
+        self.function.function.add_event_source(
+            sources.DynamoEventSource(
+                replicas.order_log,
+                starting_position=lambda_.StartingPosition.TRIM_HORIZON,  # LATEST can miss events of a deployment
+                batch_size=100,
+                parallelization_factor=1,
+                bisect_batch_on_error=True,
+                report_batch_item_failures=True,
+                retry_attempts=10,
+                max_record_age=cdk.Duration.hours(6),
+                on_failure=sources.SqsDlq(self.failures),
+            )
+        )
+
+
+class Processor(Construct):
+    """Queue, dead-letter queue and function of one status."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        status: str,
+        surroundings: Surroundings,
+        replicas: Replicas,
+        topic: sns.Topic,
+    ) -> None:
+        super().__init__(scope, id)
+        topology = surroundings.topology
+        self.dead_letters = _fifo_queue(self, "DeadLetters", name=dead_letter_queue_name(status))
+        self.queue = _fifo_queue(
+            self,
+            "Queue",
+            name=queue_name(status),
+            visibility=cdk.Duration.seconds(VISIBILITY_TIMEOUTS * topology.processor.timeout_seconds),
+            dead_letters=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIVES_BEFORE_DEAD_LETTER),
+        )
+        topic.add_subscription(
+            subscriptions.SqsSubscription(
+                self.queue,
+                raw_message_delivery=True,
+                filter_policy={"status": sns.SubscriptionFilter.string_filter(allowlist=[status])},
+            )
+        )
+        self.function = ProductFunction(
+            self,
+            "Function",
+            surroundings=surroundings,
+            part=f"processor_{status}",
+            module="processor",
+            size=topology.processor,
+            description=f"Computes the effect of every {status} event",
+            environment={"STATUS": status},
+        )
+        allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
+        # An old message may have been worked on in the peer Region, which may have taken over.
+        self.function.allow(
+            ["dynamodb:GetItem"], table_arn(self, topology.order_log_table, region=surroundings.peer)
+        )
+        self.function.function.add_event_source(
+            sources.SqsEventSource(
+                self.queue,
+                batch_size=10,
+                # Above the reserved concurrency, throttled messages would use up their receives and be dead-lettered.
+                max_concurrency=topology.processor.reserved_concurrency,
+                report_batch_item_failures=True,
+            )
+        )
+
+
+def _fifo_queue(
+    scope: Construct,
+    id: str,
+    *,
+    name: str,
+    visibility: cdk.Duration | None = None,
+    dead_letters: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    return sqs.Queue(
+        scope,
+        id,
+        queue_name=name,
+        fifo=True,
+        deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
+        fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
+        encryption=sqs.QueueEncryption.SQS_MANAGED,
+        enforce_ssl=True,
+        retention_period=DEAD_LETTER_RETENTION,
+        visibility_timeout=visibility,
+        dead_letter_queue=dead_letters,
+    )
+
+
+def _construct_id(status: str) -> str:
+    return "".join(word.capitalize() for word in status.split("_"))

@@ -1,0 +1,67 @@
+"""The sentinel: one look after the other, for ever. It beats, measures, re-publishes, and takes over a lost peer's work."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from constructs import Construct
+
+from regions.functions import ProductFunction, Surroundings
+from regions.keyring import Keyring
+from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
+from regions.pipeline import Pipeline
+from regions.replica import Replicas, allow
+
+
+class Sentinel(Construct):
+    """A function of concurrency 1, started every minute; it looks several times before it ends."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        surroundings: Surroundings,
+        replicas: Replicas,
+        view: OrderView,
+        pipeline: Pipeline,
+        keyring: Keyring,
+    ) -> None:
+        super().__init__(scope, id)
+        self.function = ProductFunction(
+            self,
+            "Function",
+            surroundings=surroundings,
+            part="sentinel",
+            module="sentinel",
+            size=surroundings.topology.sentinel,
+            description="Beats, measures, publishes again what is pending, and takes over a lost peer's work",
+        )
+        allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
+        allow(replicas.control, self.function, "GetItem", "PutItem")
+        view.allow(
+            self.function,
+            *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+        )
+        view.allow_query(self.function, LIST_INDEX, PENDING_INDEX)
+        pipeline.announcer.allow(self.function)
+        keyring.allow_read(self.function)
+        queues = [queue for processor in pipeline.processors for queue in (processor.queue, processor.dead_letters)]
+        self.function.allow(
+            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"],
+            *(queue.queue_arn for queue in (*queues, pipeline.relay.failures)),
+        )
+        # A look that could not start is not made up for: the next minute brings a fresh one.
+        self.function.function.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
+        events.Rule(
+            self,
+            "EveryMinute",
+            description="Starts the sentinel",
+            schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
+            targets=[
+                targets.LambdaFunction(
+                    self.function.function, retry_attempts=0, max_event_age=cdk.Duration.minutes(1)
+                )
+            ],
+        )

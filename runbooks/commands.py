@@ -1,0 +1,14 @@
+"""The operators' commands of `relevo`."""
+
+from __future__ import annotations
+
+import typer
+
+from runbooks.accounts import app as accounts
+from runbooks.readmit import readmit
+
+
+def register(app: typer.Typer) -> None:
+    """Add the operators' commands to the root command."""
+    app.add_typer(accounts, name="account")
+    app.command()(readmit)

@@ -1,0 +1,93 @@
+"""Accounts in the global table, and the regional counters that slow the guessing of passwords.
+
+A lock is an item of its own, so that a password change in the other Region cannot undo it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from shared.adapters import items
+from shared.domain.auth import Account
+from shared.domain.instants import to_text
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+FAILURE_WINDOW: Final = timedelta(minutes=5)
+MAX_FAILURES: Final = 5
+
+
+class AccountExistsError(Exception):
+    """There is an account of that name already."""
+
+
+class Accounts:
+    """The local replica of the accounts table."""
+
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    def account(self, username: str) -> Account | None:
+        """An account and whether it is locked, in one consistent query."""
+        answer = self._client.query(
+            TableName=self._table,
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=items.to_wire({":pk": f"ACCOUNT#{username}"}),
+            ConsistentRead=True,
+        )
+        found = {plain["sk"]: plain for plain in map(items.from_wire, answer["Items"])}
+        if "ACCOUNT" not in found:
+            return None
+        stored = found["ACCOUNT"]
+        return Account(
+            username=username,
+            role=stored["role"],
+            password_hash=stored["password_hash"],
+            locked=bool(found.get("LOCK", {}).get("locked", False)),
+        )
+
+    def add(self, account: Account, *, now: datetime) -> None:
+        """Insert an account; raises ``AccountExistsError``."""
+        plain = {
+            "pk": f"ACCOUNT#{account.username}", "sk": "ACCOUNT", "role": account.role,
+            "password_hash": account.password_hash, "created_at": to_text(now),
+        }  # fmt: skip
+        try:
+            self._client.put_item(
+                TableName=self._table, Item=items.to_wire(plain), ConditionExpression="attribute_not_exists(pk)"
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                raise AccountExistsError(account.username) from error
+            raise
+
+
+class LoginFailures:
+    """Failed logins of an account from an address, counted in this Region for five minutes."""
+
+    def __init__(self, client: DynamoDBClient, view_table: str) -> None:
+        self._client = client
+        self._table = view_table
+
+    def _key(self, username: str, address: str, now: datetime) -> items.Wire:
+        window = int(now.timestamp() // FAILURE_WINDOW.total_seconds())
+        return items.to_wire({"pk": f"LOGIN#{username}", "sk": f"{address}#{window}"})
+
+    def exceeded(self, username: str, address: str, *, now: datetime) -> bool:
+        answer = self._client.get_item(TableName=self._table, Key=self._key(username, address, now))
+        return int(answer.get("Item", {}).get("failures", {}).get("N", "0")) >= MAX_FAILURES
+
+    def count(self, username: str, address: str, *, now: datetime) -> None:
+        self._client.update_item(
+            TableName=self._table,
+            Key=self._key(username, address, now),
+            UpdateExpression="ADD failures :one SET expires_at = :expires",
+            ExpressionAttributeValues=items.to_wire(
+                {":one": 1, ":expires": int((now + 2 * FAILURE_WINDOW).timestamp())}
+            ),
+        )

@@ -1,0 +1,50 @@
+"""AWS clients: one place for time limits, retries and connection reuse. Nothing else creates a client.
+
+The request path has 10 s in all, so a call gets 1 s to connect and 2 s to answer, three tries.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sqs import SQSClient
+
+_PATIENT = Config(
+    connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 3, "mode": "standard"}, max_pool_connections=32
+)
+# A look into the peer Region is a favour, not a need: one try, one second.
+_BRIEF = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1, "mode": "standard"})
+
+
+@cache
+def dynamodb() -> DynamoDBClient:
+    return boto3.client("dynamodb", config=_PATIENT)
+
+
+@cache
+def peer_dynamodb(region: str, endpoint_url: str) -> DynamoDBClient:
+    """The peer Region's DynamoDB, for processors that got an old message; empty ``endpoint_url`` means AWS's own."""
+    return boto3.client("dynamodb", region_name=region, endpoint_url=endpoint_url or None, config=_BRIEF)
+
+
+@cache
+def sns() -> SNSClient:
+    return boto3.client("sns", config=_PATIENT)
+
+
+@cache
+def events() -> EventBridgeClient:
+    return boto3.client("events", config=_PATIENT)
+
+
+@cache
+def sqs() -> SQSClient:
+    return boto3.client("sqs", config=_PATIENT)

@@ -1,0 +1,77 @@
+"""The Region's EventBridge bus: effects announced to whoever listens, at least once, with the event's id."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from shared.domain.effects import Effect
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_events.type_defs import PutEventsRequestEntryTypeDef
+
+MAX_BATCH: Final = 10
+SOURCE: Final = "relevo"
+DETAIL_TYPE: Final = "OrderEffect"
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """What was announced and what was not, with the reason."""
+
+    announced: tuple[Effect, ...]
+    failed: tuple[Effect, ...]
+    reason: str = ""
+
+
+def detail_of(effect: Effect) -> str:
+    """The announcement: ``event_id`` is the idempotency key of whoever receives it twice."""
+    return json.dumps(
+        {
+            "event_id": effect.event_id,
+            "order_id": effect.order_id,
+            "status": effect.status,
+            "kind": effect.kind,
+            "content": effect.content,
+            "origin_region": effect.origin_region,
+        },
+        ensure_ascii=False,
+    )
+
+
+class EffectBus:
+    """Announces effects; tells what failed instead of raising, since the caller keeps it as pending work."""
+
+    def __init__(self, client: EventBridgeClient, bus_name: str) -> None:
+        self._client = client
+        self._bus_name = bus_name
+
+    def announce(self, effects: Sequence[Effect]) -> Announced:
+        announced: list[Effect] = []
+        failed: list[Effect] = []
+        reason = ""
+        for start in range(0, len(effects), MAX_BATCH):
+            batch = effects[start : start + MAX_BATCH]
+            entries: list[PutEventsRequestEntryTypeDef] = [
+                {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail_of(effect), "EventBusName": self._bus_name}
+                for effect in batch
+            ]
+            try:
+                answer = self._client.put_events(Entries=entries)
+            except (ClientError, BotoCoreError) as error:
+                reason = f"{type(error).__name__}: {error}"
+                failed.extend(batch)
+                continue
+            # Results stand in the order of the entries; an entry that was refused has an error code.
+            for effect, result in zip(batch, answer["Entries"], strict=True):
+                if result.get("ErrorCode"):
+                    reason = reason or result["ErrorCode"]
+                    failed.append(effect)
+                else:
+                    announced.append(effect)
+        return Announced(tuple(announced), tuple(failed), reason)

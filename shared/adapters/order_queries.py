@@ -1,0 +1,258 @@
+"""What the API and the sentinel read from the order view: pages, a day's figures, pending work, what the guard saw.
+
+Every read is a query with a bounded answer; nothing here scans.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.adapters import items
+from shared.adapters.order_rows import bucket_of, state_from_plain, work_from_plain
+from shared.adapters.order_view import plain_figures
+from shared.domain.instants import day_bounds, from_text, to_text
+from shared.domain.orders import OrderState
+from shared.domain.problems import invalid_parameter
+from shared.domain.takeover import NOBODY, Guard, PendingWork
+from shared.topology import TOPOLOGY, Topology
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+MAX_PAGE: Final = 100
+# A page gives up after so many buckets and hands out a cursor: a rare filter must not read a whole month at once.
+MAX_BUCKETS: Final = 12
+# Buckets tried before the directory is asked; under load the newest two hold a page.
+NEIGHBOURS: Final = 2
+MONTHS_BACK: Final = 13
+# The peer's clock may be a little ahead: its newest orders are listed too.
+CLOCK_SKEW: Final = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of the order list, newest first; ``cursor`` continues it, ``None`` at the end."""
+
+    orders: tuple[OrderState, ...]
+    cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """How far the projection of one Region's writes has come: the newest write seen, and when it was seen."""
+
+    recorded_at: datetime
+    seen_at: datetime
+
+    def seconds(self, now: datetime, *, beats_every: timedelta) -> float:
+        """Age of what is shown: the lag at the last sighting, or, when sightings have stopped, the time since then."""
+        if now - self.seen_at <= 2 * beats_every:
+            return max((self.seen_at - self.recorded_at).total_seconds(), 0.0)
+        return max((now - self.recorded_at).total_seconds(), 0.0)
+
+
+def encode_cursor(bucket: str, key: str) -> str:
+    return base64.urlsafe_b64encode(json.dumps([bucket, key]).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[str, str]:
+    """The bucket and key a page ended at; raises a 400 problem for anything this service did not hand out."""
+    try:
+        bucket, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not isinstance(key, str):
+            raise ValueError("not a key")
+        from_text(bucket)
+    except (ValueError, TypeError) as error:
+        raise invalid_parameter("cursor", "not a cursor of this service") from error
+    return bucket, key
+
+
+class OrderQueries:
+    """The regional read model: what is read from it."""
+
+    def __init__(self, client: DynamoDBClient, table: str, *, topology: Topology = TOPOLOGY) -> None:
+        self._client = client
+        self._table = table
+        self._width = topology.list_bucket_seconds
+
+    def page(
+        self, *, limit: int, now: datetime, cursor: str | None = None, day: date | None = None,
+        status: str | None = None, courier: str | None = None,
+    ) -> Page:  # fmt: skip
+        """Orders by when they were registered, newest first: one query for each time bucket that the page spans."""
+        newest, oldest = to_text(now + CLOCK_SKEW), ""
+        if day is not None:
+            first, after = day_bounds(day)
+            newest, oldest = min(newest, to_text(after - timedelta(milliseconds=1))), bucket_of(first, self._width)
+        below = f"{newest}~"
+        if cursor is not None:
+            bucket, below = decode_cursor(cursor)
+            newest = min(newest, bucket)
+        found: list[OrderState] = []
+        for read, bucket in enumerate(self._buckets(newest, oldest)):
+            if read == MAX_BUCKETS:
+                return Page(tuple(found), encode_cursor(bucket, below))
+            for state, key in self._bucket(bucket, below, limit - len(found), status, courier):
+                found.append(state)
+                below = key
+                if len(found) == limit:
+                    return Page(tuple(found), encode_cursor(bucket, below))
+        return Page(tuple(found), None)
+
+    def _buckets(self, newest: str, oldest: str) -> Iterator[str]:
+        """Time buckets from newest to oldest: the neighbours as they are, further ones from the directory."""
+        start = from_text(newest)
+        bucket = bucket_of(start, self._width)
+        for step in range(NEIGHBOURS):
+            bucket = bucket_of(start - step * timedelta(seconds=self._width), self._width)
+            if bucket < oldest:
+                return
+            yield bucket
+        month = bucket[:7]
+        for _ in range(MONTHS_BACK):
+            for page in self._pages(
+                KeyConditionExpression="pk = :pk AND sk < :below",
+                ExpressionAttributeValues=items.to_wire({":pk": f"BUCKETS#{month}", ":below": bucket}),
+                ScanIndexForward=False,
+                Limit=MAX_BUCKETS + 1,
+            ):
+                for entry in page:
+                    if entry["sk"] < oldest:
+                        return
+                    yield entry["sk"]
+            first = datetime.fromisoformat(f"{month}-01")
+            month = (first - timedelta(days=1)).strftime("%Y-%m")
+
+    def _bucket(
+        self, bucket: str, below: str, limit: int, status: str | None, courier: str | None
+    ) -> Iterator[tuple[OrderState, str]]:
+        values: items.Plain = {":bucket": bucket, ":below": below}
+        filters: list[str] = []
+        names: dict[str, str] = {}
+        for name, value in (("status", status), ("courier", courier)):
+            if value is not None:
+                filters.append(f"#{name} = :{name}")
+                names[f"#{name}"] = name
+                values[f":{name}"] = value
+        extra: dict[str, Any] = {}
+        if filters:
+            extra = {"FilterExpression": " AND ".join(filters), "ExpressionAttributeNames": names}
+        else:
+            extra = {"Limit": limit}
+        for page in self._pages(
+            IndexName="list",
+            KeyConditionExpression="list_bucket = :bucket AND list_key < :below",
+            ExpressionAttributeValues=items.to_wire(values),
+            ScanIndexForward=False,
+            **extra,
+        ):
+            for plain in page:
+                yield state_from_plain(plain), plain["list_key"]
+
+    def _pages(self, **query: Any) -> Iterator[list[items.Plain]]:
+        start: dict[str, Any] = {}
+        while True:
+            answer = self._client.query(
+                TableName=self._table, **query, **({"ExclusiveStartKey": start} if start else {})
+            )
+            yield [items.from_wire(item) for item in answer["Items"]]
+            start = dict(answer.get("LastEvaluatedKey") or {})
+            if not start:
+                return
+
+    def day(self, day: date) -> tuple[list[dict[str, Decimal]], dict[str, Freshness]]:
+        """The KPI shards of a day, and how fresh each origin Region's part is: one query."""
+        shards: list[dict[str, Decimal]] = []
+        freshness: dict[str, Freshness] = {}
+        for page in self._pages(
+            KeyConditionExpression="pk = :pk",
+            ExpressionAttributeValues=items.to_wire({":pk": f"KPI#{day.isoformat()}"}),
+        ):
+            for plain in page:
+                if plain["sk"].startswith("FRESHNESS#"):
+                    region = plain["sk"].removeprefix("FRESHNESS#")
+                    freshness[region] = Freshness(from_text(plain["recorded_at"]), from_text(plain["seen_at"]))
+                else:
+                    shards.append(plain_figures(plain))
+        return shards, freshness
+
+    def pending(self, region: str, *, due_by: datetime | None = None, limit: int = 1000) -> list[PendingWork]:
+        """Pending work of a Region, earliest due first; all of it up to ``limit``, or only what is due."""
+        values = {":region": region, **({":due": to_text(due_by)} if due_by else {})}
+        found: list[PendingWork] = []
+        for page in self._pages(
+            IndexName="pending",
+            KeyConditionExpression="pending_region = :region" + (" AND due_at <= :due" if due_by else ""),
+            ExpressionAttributeValues=items.to_wire(values),
+            Limit=limit,
+        ):
+            found.extend(work_from_plain(plain) for plain in page)
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    def unvouched_effects(self, peer: str, *, after: datetime | None) -> list[PendingWork]:
+        """Effects of the peer recorded after the moment up to which it vouched for its announcements."""
+        found: list[PendingWork] = []
+        for page in self._pages(
+            IndexName="pending",
+            KeyConditionExpression="pending_region = :region AND due_at > :after",
+            ExpressionAttributeValues=items.to_wire(
+                {":region": f"{peer}#announce", ":after": to_text(after) if after else "0"}
+            ),
+        ):
+            found.extend(work_from_plain(plain) for plain in page)
+        return found
+
+    def relayed_through(self, numbers: int) -> datetime | None:
+        """The oldest of the own heartbeats that came back last in each key; ``None`` until all have."""
+        beats = [
+            from_text(plain["beat_at"])
+            for page in self._pages(
+                KeyConditionExpression="pk = :pk", ExpressionAttributeValues=items.to_wire({":pk": "RELAYED"})
+            )
+            for plain in page
+        ]
+        return min(beats) if len(beats) >= numbers else None
+
+    def guard(self) -> Guard | None:
+        """What the sentinel saw in its last look; ``None`` before its first."""
+        answer = self._client.get_item(TableName=self._table, Key=items.to_wire({"pk": "GUARD", "sk": "GUARD"}))
+        if "Item" not in answer:
+            return None
+        plain = items.from_wire(answer["Item"])
+
+        def instant(name: str) -> datetime | None:
+            return from_text(plain[name]) if plain.get(name) else None
+
+        return Guard(
+            looked_at=instant("looked_at") or datetime.fromtimestamp(0, UTC),
+            draining=plain.get("draining", NOBODY),
+            drained_seen_at=instant("drained_seen_at"),
+            peer_serving_at=instant("peer_serving_at"),
+            peer_beat=plain.get("peer_beat", ""),
+            peer_beat_seen_at=instant("peer_beat_seen_at"),
+            gone_looks=int(plain.get("gone_looks", 0)),
+        )
+
+    def keep_guard(self, guard: Guard) -> None:
+        def text(instant: datetime | None) -> str | None:
+            return to_text(instant) if instant else None
+
+        plain = {
+            "pk": "GUARD", "sk": "GUARD",
+            "looked_at": to_text(guard.looked_at),
+            "draining": guard.draining,
+            "drained_seen_at": text(guard.drained_seen_at),
+            "peer_serving_at": text(guard.peer_serving_at),
+            "peer_beat": guard.peer_beat or None,
+            "peer_beat_seen_at": text(guard.peer_beat_seen_at),
+            "gone_looks": guard.gone_looks,
+        }  # fmt: skip
+        self._client.put_item(TableName=self._table, Item=items.to_wire(plain))

@@ -1,0 +1,272 @@
+"""The order view: this Region's own read model of orders, days and pending work. Not replicated, always rebuildable.
+
+A row is replaced only if it is still the version that was read, in one transaction with the KPI items that it moves and
+the work that it brings, so replayed, reordered and concurrent projections change nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from shared.adapters import items
+from shared.adapters.order_rows import ROW, OrderRow, bucket_of, row_from_plain, state_to_plain, work_key
+from shared.domain.effects import Effect
+from shared.domain.instants import to_text
+from shared.domain.kpis import Figures, contribution_of, movements
+from shared.domain.orders import Event, OrderState
+from shared.topology import TOPOLOGY, Topology
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
+
+# A transaction takes 100 actions: the row, at most two KPI items, and so many new events.
+MAX_NEW_EVENTS: Final = 90
+DONE_WORK_KEPT: Final = timedelta(days=7)
+
+
+class StaleRowError(Exception):
+    """Someone else projected the order in between; read it again."""
+
+
+class OrderView:
+    """The regional read model: what projections write."""
+
+    def __init__(self, client: DynamoDBClient, table: str, *, region: str, topology: Topology = TOPOLOGY) -> None:
+        self._client = client
+        self._table = table
+        self._region = region
+        self._topology = topology
+        # Buckets already in the directory, so that a warm function writes each only once.
+        self._known_buckets: set[str] = set()
+
+    def row(self, order_id: str) -> OrderRow | None:
+        answer = self._client.get_item(
+            TableName=self._table,
+            Key=items.to_wire({"pk": items.order_key(order_id), "sk": ROW}),
+            ConsistentRead=True,
+        )
+        return row_from_plain(items.from_wire(answer["Item"])) if "Item" in answer else None
+
+    def replace_row(
+        self,
+        before: OrderRow | None,
+        state: OrderState,
+        *,
+        new_events: Sequence[Event],
+        effect_ids: frozenset[str],
+        now: datetime,
+        first_due: timedelta,
+        peer_due: timedelta,
+    ) -> None:
+        """Write a projected row, move its KPIs and note new events as work; raises ``StaleRowError`` if it changed.
+
+        New events whose effect is not in the log become pending work of their origin Region, due after ``first_due``
+        when that is this Region and after ``peer_due`` otherwise.
+        """
+        self._enter_bucket(state)
+        shards = self._topology.kpi_shards
+        old = contribution_of(before.state, shards) if before else None
+        actions: list[TransactWriteItemTypeDef] = [{"Update": self._row_update(before, state, new_events)}]
+        for (day, shard), figures in movements(old, contribution_of(state, shards)).items():
+            actions.append({"Update": self._kpi_update(day, shard, figures)})
+        for event in new_events:
+            due = first_due if event.origin_region == self._region else peer_due
+            pending = event.event_id not in effect_ids
+            actions.append({"Update": self._work_update(event, now=now, due_at=now + due, pending=pending)})
+        try:
+            self._client.transact_write_items(TransactItems=actions)
+        except ClientError as error:
+            reasons: list[dict[str, Any]] = error.response.get("CancellationReasons", [])  # type: ignore[assignment]
+            codes = {reason.get("Code") for reason in reasons} - {"None", None}
+            if error.response["Error"]["Code"] == "TransactionCanceledException" and codes <= {
+                "ConditionalCheckFailed", "TransactionConflict",
+            }:  # fmt: skip
+                raise StaleRowError(state.order_id) from error
+            raise
+
+    def _row_update(self, before: OrderRow | None, state: OrderState, new_events: Sequence[Event]) -> Any:
+        fields = state_to_plain(state, self._topology.list_bucket_seconds)
+        kept = {name: value for name, value in fields.items() if value is not None}
+        gone = [name for name, value in fields.items() if value is None]
+        names = {f"#{name}": name for name in fields}
+        values: items.Plain = {f":{name}": value for name, value in kept.items()}
+        values[":next"] = before.version + 1 if before else 1
+        update = "SET " + ", ".join([f"#{name} = :{name}" for name in kept] + ["version = :next"])
+        if gone:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in gone)
+        if new_events:
+            values[":seen"] = {event.event_id for event in new_events}
+            update += " ADD seen :seen"
+        if before:
+            values[":version"] = before.version
+        return {
+            "TableName": self._table,
+            "Key": items.to_wire({"pk": items.order_key(state.order_id), "sk": ROW}),
+            "UpdateExpression": update,
+            "ConditionExpression": "version = :version" if before else "attribute_not_exists(pk)",
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": items.to_wire(values),
+        }
+
+    def _kpi_update(self, day: date, shard: int, figures: Figures) -> Any:
+        pairs = list(figures.items())
+        return {
+            "TableName": self._table,
+            "Key": items.to_wire({"pk": f"KPI#{day.isoformat()}", "sk": f"SHARD#{shard:02d}"}),
+            "UpdateExpression": "ADD " + ", ".join(f"#k{index} :k{index}" for index in range(len(pairs))),
+            "ExpressionAttributeNames": {f"#k{index}": name for index, (name, _) in enumerate(pairs)},
+            "ExpressionAttributeValues": items.to_wire(
+                {f":k{index}": amount for index, (_, amount) in enumerate(pairs)}
+            ),
+        }
+
+    def _work_update(self, event: Event, *, now: datetime, due_at: datetime, pending: bool) -> Any:
+        values: items.Plain = {
+            ":order_id": event.order_id, ":event_id": event.event_id, ":status": event.status,
+            ":origin": event.origin_region, ":now": to_text(now), ":zero": 0,
+        }  # fmt: skip
+        update = (
+            "SET order_id = :order_id, event_id = :event_id, #status = :status, origin_region = :origin,"
+            " seen_at = if_not_exists(seen_at, :now), attempt = if_not_exists(attempt, :zero)"
+        )
+        if pending:
+            update += ", pending_region = :origin, due_at = :due_at"
+            values[":due_at"] = to_text(due_at)
+        return {
+            "TableName": self._table,
+            "Key": items.to_wire({"pk": items.order_key(event.order_id), "sk": work_key(event.event_id)}),
+            "UpdateExpression": update,
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": items.to_wire(values),
+        }
+
+    def _enter_bucket(self, state: OrderState) -> None:
+        """Note in the directory that a time bucket has orders, so that a page never looks through empty ones."""
+        bucket = bucket_of(state.registered_at, self._topology.list_bucket_seconds)
+        if bucket in self._known_buckets:
+            return
+        self._client.put_item(
+            TableName=self._table, Item=items.to_wire({"pk": f"BUCKETS#{bucket[:7]}", "sk": bucket})
+        )
+        self._known_buckets.add(bucket)
+
+    def update_work(
+        self, order_id: str, event_id: str, *, set_fields: Mapping[str, object], remove: Iterable[str] = ()
+    ) -> None:
+        """Change fields of one piece of work; creates it if its event has not been projected yet."""
+        removed = list(remove)
+        names = {f"#{name}": name for name in (*set_fields, *removed)}
+        update = "SET " + ", ".join(f"#{name} = :{name}" for name in set_fields)
+        if removed:
+            update += " REMOVE " + ", ".join(f"#{name}" for name in removed)
+        self._client.update_item(
+            TableName=self._table,
+            Key=items.to_wire({"pk": items.order_key(order_id), "sk": work_key(event_id)}),
+            UpdateExpression=update,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=items.to_wire({f":{name}": value for name, value in set_fields.items()}),
+        )
+
+    def note_published(self, event: Event, *, now: datetime) -> None:
+        self.update_work(event.order_id, event.event_id, set_fields={"published_at": to_text(now)})
+
+    def note_announced(self, effect: Effect, *, now: datetime) -> None:
+        """An effect of this Region was seen and announced: nothing is left to do for its event."""
+        self.update_work(
+            effect.order_id,
+            effect.event_id,
+            set_fields={
+                **self._effect_fields(effect, now), "announced_at": to_text(now),
+                "expires_at": int((now + DONE_WORK_KEPT).timestamp()),
+            },
+            remove=("pending_region", "due_at"),
+        )  # fmt: skip
+
+    def note_unannounced(self, effect: Effect, *, now: datetime, due_at: datetime) -> None:
+        """An effect of this Region was seen but could not be announced: the sentinel will."""
+        self.update_work(
+            effect.order_id,
+            effect.event_id,
+            set_fields={
+                **self._effect_fields(effect, now), "attempt": 0, "pending_region": self._region,
+                "due_at": to_text(due_at),
+            },
+        )  # fmt: skip
+
+    def note_peer_effect(self, effect: Effect, *, now: datetime) -> None:
+        """The peer's effect arrived: its event is done, and the peer is believed to announce it.
+
+        It stays findable, by when it was recorded, in case the peer is lost before it announced it.
+        """
+        self.update_work(
+            effect.order_id,
+            effect.event_id,
+            set_fields={
+                **self._effect_fields(effect, now),
+                "pending_region": f"{effect.origin_region}#announce",
+                "due_at": to_text(effect.recorded_at),
+                "expires_at": int((now + DONE_WORK_KEPT).timestamp()),
+            },
+        )
+
+    @staticmethod
+    def _effect_fields(effect: Effect, now: datetime) -> dict[str, object]:
+        return {
+            "order_id": effect.order_id, "event_id": effect.event_id, "status": effect.status,
+            "effect_seen_at": to_text(now),
+        }  # fmt: skip
+
+    def block(self, order_id: str, status: str) -> None:
+        """Publishing failed: later events of this order and status wait behind the one that did."""
+        self._client.update_item(
+            TableName=self._table,
+            Key=items.to_wire({"pk": items.order_key(order_id), "sk": ROW}),
+            UpdateExpression="ADD blocked :status",
+            ExpressionAttributeValues=items.to_wire({":status": {status}}),
+        )
+
+    def unblock(self, order_id: str, status: str) -> None:
+        self._client.update_item(
+            TableName=self._table,
+            Key=items.to_wire({"pk": items.order_key(order_id), "sk": ROW}),
+            UpdateExpression="DELETE blocked :status",
+            ExpressionAttributeValues=items.to_wire({":status": {status}}),
+        )
+
+    def quarantine(self, *, sequence: str, reason: str, record: str, now: datetime) -> None:
+        """Set aside a stream record that cannot be read, so that it stops nobody else's orders."""
+        self._client.put_item(
+            TableName=self._table,
+            Item=items.to_wire(
+                {"pk": "QUARANTINE", "sk": sequence, "reason": reason, "record": record[:10_000], "seen_at": to_text(now)}
+            ),
+        )
+
+    def note_seen(self, region: str, *, recorded_at: datetime, day: date, now: datetime) -> None:
+        """Note how far this Region's projection of ``region``'s writes has come, beside the day's KPIs (one query)."""
+        self._client.put_item(
+            TableName=self._table,
+            Item=items.to_wire(
+                {
+                    "pk": f"KPI#{day.isoformat()}", "sk": f"FRESHNESS#{region}",
+                    "recorded_at": to_text(recorded_at), "seen_at": to_text(now),
+                }
+            ),
+        )  # fmt: skip
+
+    def note_relayed_beat(self, number: int, *, beat_at: str) -> None:
+        """One of this Region's own heartbeats came back through the relay."""
+        self._client.put_item(
+            TableName=self._table, Item=items.to_wire({"pk": "RELAYED", "sk": f"{number:02d}", "beat_at": beat_at})
+        )
+
+
+def plain_figures(plain: Mapping[str, Any]) -> dict[str, Decimal]:
+    """The figures of a stored KPI item."""
+    return {name: value for name, value in plain.items() if name not in ("pk", "sk")}

@@ -1,0 +1,64 @@
+"""Bearer tokens: HS256 JWTs that name their key, signed by the keyring's current key and verified by any of its keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+import jwt
+
+from shared.adapters.keyring import KeyringSource
+from shared.domain.auth import AUDIENCE, ISSUER, ROLES, TOKEN_SECONDS, Account, Caller, Keyring
+
+ALGORITHM: Final = "HS256"
+MAX_TOKEN: Final = 2048
+
+
+class InvalidTokenError(Exception):
+    """The token is not one of ours, or not any more."""
+
+
+def issue(keyring: Keyring, account: Account, *, now: datetime) -> str:
+    """Sign a token of 30 minutes for an account."""
+    issued = int(now.timestamp())
+    claims = {
+        "iss": ISSUER, "aud": AUDIENCE, "sub": account.username, "scope": " ".join(sorted(ROLES[account.role])),
+        "iat": issued, "exp": issued + TOKEN_SECONDS,
+    }  # fmt: skip
+    return jwt.encode(claims, keyring.keys[keyring.current], algorithm=ALGORITHM, headers={"kid": keyring.current})
+
+
+def verify(source: KeyringSource, token: str) -> Caller:
+    """Who the bearer is; raises ``InvalidTokenError``. An unknown key id makes the keyring be read again, rarely."""
+    if len(token) > MAX_TOKEN:
+        raise InvalidTokenError("the token is too long")
+    try:
+        name = jwt.get_unverified_header(token).get("kid")
+    except jwt.InvalidTokenError as error:
+        raise InvalidTokenError("the token is malformed") from error
+    if not isinstance(name, str):
+        raise InvalidTokenError("the token names no key")
+    keyring = source.keyring_with(name)
+    key = keyring.keys.get(name)
+    if key is None:
+        raise InvalidTokenError("the token's key is unknown")
+    try:
+        claims = jwt.decode(
+            token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER,
+            options={"require": ["exp", "iat", "sub", "aud", "iss"]},
+        )  # fmt: skip
+    except jwt.InvalidTokenError as error:
+        raise InvalidTokenError(str(error)) from error
+    return Caller(subject=claims["sub"], scopes=frozenset(str(claims.get("scope", "")).split()))
+
+
+def bearer(header: str | None) -> str:
+    """The token of an ``Authorization`` header; raises ``InvalidTokenError``."""
+    scheme, _, token = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise InvalidTokenError("no bearer token")
+    return token.strip()
+
+
+Verifier = Callable[[str], Caller]

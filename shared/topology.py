@@ -1,0 +1,129 @@
+"""Where Relevo runs and what it is called: Regions, names, domain and growth, as frozen data.
+
+Everything that differs between Regions, or that two parts must agree on, is here. No logic that reads an environment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+STATUSES: Final = ("created", "assigned", "in_transit", "failed", "delivered", "cancelled")
+
+Consistency = Literal["eventual", "strong"]
+
+
+@dataclass(frozen=True)
+class Region:
+    """One serving Region: its AWS name and the loopback address that plays it in the lab."""
+
+    name: str
+    lab_address: str
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The load of today and its multiples, per second, over both Regions."""
+
+    orders_per_second: float = 3.0
+    reads_per_second: float = 3.0
+    steps: tuple[int, ...] = (1, 5, 10)
+
+
+@dataclass(frozen=True)
+class Function:
+    """Memory, time limit and concurrency of one Lambda function.
+
+    ``reserved_concurrency`` caps and guarantees; event source concurrency must not exceed it, or throttled messages
+    would run out of receives and fill a dead-letter queue.
+    """
+
+    memory_mb: int
+    timeout_seconds: int
+    reserved_concurrency: int
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The whole deployment as data."""
+
+    regions: tuple[Region, ...] = (Region("us-east-1", "127.0.1.1"), Region("us-east-2", "127.0.2.1"))
+    owner_region: str = "us-east-2"  # of the global tables: Route 53's control plane is in us-east-1 already
+    witness_region: str = "us-west-2"  # only in strong mode
+    consistency: Consistency = "eventual"
+    domain: str = "cargo.test"
+    hosted_zone_id: str = "Z0000000RELEVO000000"  # of `domain`; printed by the global stack
+    health_checker_regions: tuple[str, ...] = ("us-east-1", "us-west-2", "eu-west-1")
+    baseline: Growth = Growth()
+
+    # Names: the same in both Regions, so no stack needs a reference into another one.
+    order_log_table: str = "relevo-order-log"
+    accounts_table: str = "relevo-accounts"
+    control_table: str = "relevo-control"
+    order_view_table: str = "relevo-order-view"
+    keyring_secret: str = "relevo/keyring"  # noqa: S105  # its name, not its value
+    event_topic: str = "relevo-events.fifo"
+    effect_bus: str = "relevo-effects"
+    relay_failures_queue: str = "relevo-relay-failures"
+
+    # Shape of the read model.
+    list_bucket_seconds: int = 60  # width of one time bucket of the order list
+    kpi_shards: int = 8  # items a day's KPIs are spread over, by the order's hash
+    heartbeat_keys: int = 4  # heartbeat items per Region, in different partitions of the log
+
+    # Seconds, before TimeScale.
+    look_seconds: float = 15.0  # between two looks of the sentinel
+    peer_gone_seconds: float = 45.0  # heartbeat older than this is gone
+    takeover_after_seconds: float = 60.0  # since seen_at, when the peer is gone
+    drained_takeover_after_seconds: float = 300.0  # since seen_at, when the peer is drained but beating
+    republish_after_seconds: tuple[float, ...] = (60.0, 300.0, 1500.0)
+    peer_serving_seconds: float = 30.0  # a drained Region refuses work only if it saw the peer serve within this
+    dns_ttl_seconds: float = 60.0
+    settle_seconds: float = 60.0  # margin of the heartbeat's "announced up to" mark
+
+    health_check_interval_seconds: int = 10
+    health_check_failure_threshold: int = 2
+
+    api: Function = Function(memory_mb=1024, timeout_seconds=10, reserved_concurrency=200)
+    authorizer: Function = Function(memory_mb=512, timeout_seconds=5, reserved_concurrency=50)
+    health: Function = Function(memory_mb=512, timeout_seconds=2, reserved_concurrency=20)
+    relay: Function = Function(memory_mb=1024, timeout_seconds=60, reserved_concurrency=40)
+    processor: Function = Function(memory_mb=512, timeout_seconds=15, reserved_concurrency=30)
+    sentinel: Function = Function(memory_mb=512, timeout_seconds=60, reserved_concurrency=1)
+
+    @property
+    def api_name(self) -> str:
+        """The one hostname that clients call."""
+        return f"api.{self.domain}"
+
+    def region_api_name(self, region: str) -> str:
+        """The hostname of one Region, for health checks and its peer."""
+        return f"{region}.api.{self.domain}"
+
+    @property
+    def region_names(self) -> tuple[str, ...]:
+        return tuple(region.name for region in self.regions)
+
+    def peer_of(self, region: str) -> str:
+        """The other Region; raises ``ValueError`` for a Region that is not in the topology."""
+        if region not in self.region_names:
+            raise ValueError(f"unknown Region {region!r}; expected one of {', '.join(self.region_names)}")
+        return next(name for name in self.region_names if name != region)
+
+
+TOPOLOGY: Final = Topology()
+
+
+def function_name(part: str) -> str:
+    """Name of a Lambda function: ``relevo-api``, ``relevo-processor-in-transit``."""
+    return f"relevo-{part}".replace("_", "-")
+
+
+def queue_name(status: str) -> str:
+    """Name of the FIFO queue of one status."""
+    return f"relevo-{status}.fifo".replace("_", "-")
+
+
+def dead_letter_queue_name(status: str) -> str:
+    """Name of the FIFO dead-letter queue of one status."""
+    return f"relevo-{status}-dlq.fifo".replace("_", "-")
