@@ -13,16 +13,16 @@ from shared.topology import Topology
 class DataStack(cdk.Stack):
     """Global tables and keyring, owned by ``topology.owner_region`` and replicated to the other Region."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
         super().__init__(
             scope,
-            id,
+            construct_id,
             env=cdk.Environment(region=topology.owner_region),
             description="Relevo's global tables and keyring",
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
             termination_protection=True,
         )
-        GlobalTable(self, "OrderLog", topology=topology, table_name=topology.order_log_table, stream=True)
+        GlobalTable(self, "OrderLog", topology=topology, table_name=topology.order_log_table)
         GlobalTable(self, "Accounts", topology=topology, table_name=topology.accounts_table)
         GlobalTable(self, "Control", topology=topology, table_name=topology.control_table)
         KeyringSecret(self, "Keyring", topology=topology)
@@ -31,10 +31,8 @@ class DataStack(cdk.Stack):
 class GlobalTable(Construct):
     """A table with a replica in every Region: no TTL and no index, so that both consistency modes can hold it."""
 
-    def __init__(
-        self, scope: Construct, id: str, *, topology: Topology, table_name: str, stream: bool = False
-    ) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, table_name: str) -> None:
+        super().__init__(scope, construct_id)
         strong = topology.consistency == "strong"
         dynamodb.TableV2(
             self,
@@ -45,7 +43,7 @@ class GlobalTable(Construct):
             billing=dynamodb.Billing.on_demand(),
             # DynamoDB's own key: nothing else has to be up for a read or a write.
             encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
-            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES if stream else None,
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,  # replication reads it too
             multi_region_consistency=(
                 dynamodb.MultiRegionConsistency.STRONG if strong else dynamodb.MultiRegionConsistency.EVENTUAL
             ),
@@ -66,8 +64,8 @@ class GlobalTable(Construct):
 class KeyringSecret(Construct):
     """The signing keys, replicated; empty until someone puts a keyring there, since no default key may exist."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
+        super().__init__(scope, construct_id)
         # The L2 construct would generate a value.
         secret = secretsmanager.CfnSecret(
             self,

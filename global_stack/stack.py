@@ -15,10 +15,10 @@ REGION = "us-east-1"
 class GlobalStack(cdk.Stack):
     """The zone of the domain. Its id goes into topology, where the Regions' stacks find it."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
         super().__init__(
             scope,
-            id,
+            construct_id,
             env=cdk.Environment(region=REGION),
             description="Relevo's hosted zone",
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),

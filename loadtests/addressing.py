@@ -13,10 +13,17 @@ from typing import Final, Protocol
 PINNED_PATIENCE: Final = 3
 
 
+class Found(Protocol):
+    """An answer: a name's addresses."""
+
+    @property
+    def addresses(self) -> tuple[str, ...]: ...
+
+
 class NameResolver(Protocol):
     """What this needs of ``loadtests.resolver.Resolver``."""
 
-    def resolve(self, name: str) -> str: ...
+    def lookup(self, name: str) -> Found: ...
 
 
 class AddressPolicy(Protocol):
@@ -32,14 +39,21 @@ class AddressPolicy(Protocol):
 
 
 class FollowDns:
-    """Asks the resolver every time; the resolver keeps the answer for its TTL and no longer."""
+    """Asks the resolver every time; the resolver keeps the answer for its TTL and no longer.
+
+    An address stays in use while it is one of the answer's, in whatever order they come.
+    """
 
     def __init__(self, name: str, resolver: NameResolver) -> None:
         self._name = name
         self._resolver = resolver
+        self._address = ""
 
     def address(self) -> str:
-        return self._resolver.resolve(self._name)
+        addresses = self._resolver.lookup(self._name).addresses
+        if self._address not in addresses:
+            self._address = addresses[0]
+        return self._address
 
     def answered(self) -> None:
         """Nothing to learn from an answer."""
@@ -63,7 +77,7 @@ class Pinned:
 
     def address(self) -> str:
         if self._address is None:
-            self._address = self._resolver.resolve(self._name)
+            self._address = self._resolver.lookup(self._name).addresses[0]
             self._failures = 0
         return self._address
 

@@ -18,7 +18,7 @@ from geventhttpclient.client import HTTPClient
 from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTPSocketPoolResponse
 
 from loadtests.addressing import AddressPolicy
-from loadtests.resolver import ResolutionError
+from loadtests.resolver import ResolveError
 from loadtests.retries import parse_retry_after
 
 CONNECT_SECONDS = 3.0
@@ -42,6 +42,17 @@ class Exchange:
     @property
     def ok(self) -> bool:
         return 200 <= self.http < 300
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request as a client means it."""
+
+    method: str
+    path: str
+    body: object
+    token: str | None
+    key: str | None
 
 
 class Connections:
@@ -69,8 +80,8 @@ class Connections:
         try:
             address = self._policy.address()
             with gevent.Timeout(ANSWER_SECONDS):
-                return self._exchange(at, address, method, path, body, token, key)
-        except ResolutionError as error:
+                return self._exchange(at, address, Request(method, path, body, token, key))
+        except ResolveError as error:
             return Exchange(at, _ms_since(at), 0, None, None, f"DNS: {error}")
         except (gevent.Timeout, TimeoutError):
             self._lost(address)
@@ -82,20 +93,18 @@ class Connections:
     def close(self) -> None:
         self._drop()
 
-    def _exchange(
-        self, at: float, address: str, method: str, path: str, body: object, token: str | None, key: str | None
-    ) -> Exchange:
+    def _exchange(self, at: float, address: str, request: Request) -> Exchange:
         client = self._client_at(address)
         headers = {"Host": self._hostname, "Accept": "application/json"}
         payload = b""
-        if body is not None:
-            payload = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+        if request.body is not None:
+            payload = json.dumps(request.body, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
             headers["Content-Type"] = "application/json"
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        response = client.request(method, self._prefix + path, body=payload, headers=headers)
+        if request.token is not None:
+            headers["Authorization"] = f"Bearer {request.token}"
+        if request.key is not None:
+            headers["Idempotency-Key"] = request.key
+        response = client.request(request.method, self._prefix + request.path, body=payload, headers=headers)
         try:
             raw = bytes(response.read())
         finally:
@@ -122,7 +131,7 @@ class Connections:
                 network_timeout=ANSWER_SECONDS,
             )
             # Connect to the resolved address; Host and TLS name stay the hostname's. There is no public way.
-            self._client._connection_pool._connection_host = address
+            self._client._connection_pool._connection_host = address  # noqa: SLF001
             self._address = address
         return self._client
 

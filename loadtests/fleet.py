@@ -20,7 +20,7 @@ from gevent.lock import RLock
 from loadtests.arrivals import Spacing
 from loadtests.connections import Connections, is_address
 from loadtests.ledger import Entry, LedgerWriter
-from loadtests.resolver import Resolver
+from loadtests.resolver import Answer, Resolver
 
 TOKEN_SECONDS = 25 * 60  # of the 30 minutes that a token lives
 log = logging.getLogger("relevo.fleet")
@@ -112,7 +112,7 @@ class Fleet:
         """One resolver, so one cache, per client."""
         if is_address(self.hostname):
             return FixedAddress(self.hostname)
-        return Resolver(self.dns_server, self.subnets.get(location), time.monotonic)
+        return Resolver(self.dns_server, subnet=self.subnets.get(location))
 
     def write(self, entry: Entry) -> None:
         if self.ledger is not None:
@@ -130,10 +130,10 @@ class FixedAddress:
     """Stands in for DNS when the host is an address."""
 
     def __init__(self, address: str) -> None:
-        self._address = address
+        self._answer = Answer((address,), 0.0, 0.0)
 
-    def resolve(self, name: str) -> str:
-        return self._address
+    def lookup(self, name: str) -> Answer:  # noqa: ARG002  # the resolver's form
+        return self._answer
 
 
 def locations_from(option: str, regions: tuple[str, ...]) -> tuple[str, ...]:
@@ -155,8 +155,11 @@ def server_from(option: str) -> tuple[str, int] | None:
 
 def parse_subnets(option: str) -> dict[str, str]:
     """Parse ``us-east-1=198.51.100.0/24,us-east-2=...``."""
-    pairs = (pair.split("=", 1) for pair in option.split(",") if pair)
-    return {location: subnet for location, subnet in pairs}
+    subnets: dict[str, str] = {}
+    for pair in filter(None, option.split(",")):
+        location, _, subnet = pair.partition("=")
+        subnets[location] = subnet
+    return subnets
 
 
 def fleet_from(options: Namespace, host: str, run: str, regions: tuple[str, ...]) -> Fleet:

@@ -129,7 +129,7 @@ class RelevoUser(User):
             last = exchanges[-1] if exchanges else None
             error = UnservedError(outcome if last is None else f"{last.http} {last.error or ''}".strip())
         self.environment.events.request.fire(
-            request_type=route.split(" ")[0],
+            request_type=route.partition(" ")[0],
             name=route,
             response_time=(finished - scheduled) * 1000,
             response_length=exchanges[-1].length if exchanges else 0,

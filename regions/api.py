@@ -26,7 +26,8 @@ STAGE_NAME = "live"
 HEADROOM = 10
 # Everything below this path needs a token that the gateway's authorizer accepts, save OPEN_IN_V1.
 AUTHORIZED = "/v1"
-OPEN_IN_V1 = ("/v1/order",)  # a client of the old system, whose errors have another shape: its handler asks for the token
+# Clients of an old system call it and expect its errors, so its handler asks for the token itself.
+OPEN_IN_V1 = ("/v1/order",)
 AUTHORIZER_CACHE_SECONDS = 300
 
 
@@ -64,7 +65,7 @@ class Api(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         topology: Topology,
         region: str,
@@ -73,11 +74,9 @@ class Api(Construct):
         health_function: lambda_.IFunction,
         authorizer_function: lambda_.IFunction,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         paces = _paces(topology.baseline)
-        access_log = logs.LogGroup(
-            self, "AccessLog", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY
-        )
+        access_log = logs.LogGroup(self, "AccessLog", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY)
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
@@ -112,6 +111,7 @@ class Api(Construct):
         self._authorizer = apigateway.TokenAuthorizer(
             self,
             "Authorizer",
+            authorizer_name="relevo",
             handler=authorizer_function,
             identity_source=apigateway.IdentitySource.header("Authorization"),
             validation_regex="^[Bb]earer [-._0-9A-Za-z]+$",
@@ -173,10 +173,10 @@ class Api(Construct):
             )
         )
 
-    def _domain_name(self, id: str, name: str, certificate: acm.ICertificate) -> apigateway.DomainName:
+    def _domain_name(self, construct_id: str, name: str, certificate: acm.ICertificate) -> apigateway.DomainName:
         return apigateway.DomainName(
             self,
-            id,
+            construct_id,
             domain_name=name,
             certificate=certificate,
             endpoint_type=apigateway.EndpointType.REGIONAL,

@@ -16,8 +16,8 @@ LOGINS_PER_WINDOW = 300
 class Firewall(Construct):
     """Rate limits per client address, associated with one API stage."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology, stage_arn: str) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, stage_arn: str) -> None:
+        super().__init__(scope, construct_id)
         load = topology.baseline
         # Couriers share addresses behind their carrier's NAT, and a client system is one address: one alone may send
         # all that the largest growth step expects, and half as much again.
@@ -71,5 +71,3 @@ def _visible(metric_name: str) -> wafv2.CfnWebACL.VisibilityConfigProperty:
     return wafv2.CfnWebACL.VisibilityConfigProperty(
         cloud_watch_metrics_enabled=True, metric_name=metric_name, sampled_requests_enabled=True
     )
-
-

@@ -27,6 +27,7 @@ class Surroundings:
     region: str
     peer: str
     code: lambda_.Code
+    on_aws: cdk.CfnCondition  # false where an emulator plays AWS
     environment: Mapping[str, str]
 
 
@@ -36,7 +37,7 @@ class ProductFunction(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         surroundings: Surroundings,
         part: str,
@@ -45,7 +46,7 @@ class ProductFunction(Construct):
         description: str,
         environment: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         name = function_name(part)
         log_group = logs.LogGroup(
             self,

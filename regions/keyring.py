@@ -12,8 +12,8 @@ from shared.topology import Topology
 class Keyring(Construct):
     """Where the signing keys are, as functions address them: the ARN without Secrets Manager's random suffix."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
+        super().__init__(scope, construct_id)
         self.secret_arn = cdk.Stack.of(self).format_arn(
             service="secretsmanager",
             resource="secret",

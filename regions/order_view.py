@@ -16,8 +16,8 @@ PENDING_INDEX = "pending"
 class OrderView(Construct):
     """The table ``order-view`` with its indexes ``list`` (newest orders first) and ``pending`` (work left to do)."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
+        super().__init__(scope, construct_id)
         self.table = dynamodb.Table(
             self,
             "Table",

@@ -1,6 +1,6 @@
 """Builds the Lambda package `.build/lambda`: our own code for Lambda and pinned third-party code, and nothing else.
 
-Same inputs, same contents; the work is skipped while they are unchanged. Run as `python -m regions.package` before a synth.
+Same inputs, same contents; nothing is done while they are unchanged. Run `python -m regions.package` before a synth.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _third_party(folder: Path) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--require-hashes", "--no-compile"]
     install += ["--only-binary", ":all:", "--requirement", str(LOCK), "--target", str(fresh)]
-    if subprocess.run(install, check=False).returncode != 0:
+    if subprocess.run(install, check=False).returncode != 0:  # noqa: S603 - fixed arguments, hashes checked
         raise PackageError(f"pip could not install {LOCK.relative_to(ROOT)}; its own message is above")
     _prune(fresh)
     shutil.rmtree(folder, ignore_errors=True)
@@ -116,6 +116,6 @@ def _digest(paths: list[Path]) -> str:
 
 if __name__ == "__main__":
     try:
-        print(build().relative_to(ROOT))
+        print(build().relative_to(ROOT))  # noqa: T201 - a command's output
     except PackageError as error:
         sys.exit(f"package: {error}")

@@ -16,6 +16,7 @@ from constructs import Construct
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow, table_arn
+from regions.transport import refuse_plain_http
 from shared.topology import STATUSES, dead_letter_queue_name, queue_name
 
 # SQS hides a message from others this many function timeouts long, so that a retried batch is not worked on twice.
@@ -42,9 +43,9 @@ class Pipeline(Construct):
     """Everything between a record of the order log and its announced effect."""
 
     def __init__(
-        self, scope: Construct, id: str, *, surroundings: Surroundings, replicas: Replicas, view: OrderView
+        self, scope: Construct, construct_id: str, *, surroundings: Surroundings, replicas: Replicas, view: OrderView
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         topology = surroundings.topology
         topic = sns.Topic(
             self,
@@ -55,6 +56,7 @@ class Pipeline(Construct):
             fifo_throughput_scope=sns.FifoThroughputScope.MESSAGE_GROUP,
             enforce_ssl=True,
         )
+        refuse_plain_http(topic, where=surroundings.on_aws)
         bus = events.EventBus(self, "Effects", event_bus_name=topology.effect_bus)
         self.announcer = Announcer(topic, bus)
         self.relay = Relay(
@@ -74,14 +76,14 @@ class Relay(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         surroundings: Surroundings,
         replicas: Replicas,
         view: OrderView,
         announcer: Announcer,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         topology = surroundings.topology
         # A stream's failure destination takes no FIFO queue. It gets positions in the stream, not records.
         self.failures = sqs.Queue(
@@ -92,6 +94,7 @@ class Relay(Construct):
             enforce_ssl=True,
             retention_period=DEAD_LETTER_RETENTION,
         )
+        refuse_plain_http(self.failures, where=surroundings.on_aws)
         cdk.Validations.of(self.failures).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-SQS3", reason="This is the dead-letter destination of the stream; nothing consumes it."
@@ -133,19 +136,22 @@ class Processor(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         status: str,
         surroundings: Surroundings,
         replicas: Replicas,
         topic: sns.Topic,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         topology = surroundings.topology
-        self.dead_letters = _fifo_queue(self, "DeadLetters", name=dead_letter_queue_name(status))
+        self.dead_letters = _fifo_queue(
+            self, "DeadLetters", on_aws=surroundings.on_aws, name=dead_letter_queue_name(status)
+        )
         self.queue = _fifo_queue(
             self,
             "Queue",
+            on_aws=surroundings.on_aws,
             name=queue_name(status),
             visibility=cdk.Duration.seconds(VISIBILITY_TIMEOUTS * topology.processor.timeout_seconds),
             dead_letters=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIVES_BEFORE_DEAD_LETTER),
@@ -169,9 +175,7 @@ class Processor(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         # An old message may have been worked on in the peer Region, which may have taken over.
-        self.function.allow(
-            ["dynamodb:GetItem"], table_arn(self, topology.order_log_table, region=surroundings.peer)
-        )
+        self.function.allow(["dynamodb:GetItem"], table_arn(self, topology.order_log_table, region=surroundings.peer))
         self.function.function.add_event_source(
             sources.SqsEventSource(
                 self.queue,
@@ -185,15 +189,16 @@ class Processor(Construct):
 
 def _fifo_queue(
     scope: Construct,
-    id: str,
+    construct_id: str,
     *,
+    on_aws: cdk.CfnCondition,
     name: str,
     visibility: cdk.Duration | None = None,
     dead_letters: sqs.DeadLetterQueue | None = None,
 ) -> sqs.Queue:
-    return sqs.Queue(
+    queue = sqs.Queue(
         scope,
-        id,
+        construct_id,
         queue_name=name,
         fifo=True,
         deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
@@ -204,6 +209,8 @@ def _fifo_queue(
         visibility_timeout=visibility,
         dead_letter_queue=dead_letters,
     )
+    refuse_plain_http(queue, where=on_aws)
+    return queue
 
 
 def _construct_id(status: str) -> str:

@@ -19,8 +19,8 @@ PROVIDER = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)
 class Replicas(Construct):
     """The order log with its stream, the accounts and the control register, as this Region sees them."""
 
-    def __init__(self, scope: Construct, id: str, *, surroundings: Surroundings) -> None:
-        super().__init__(scope, id)
+    def __init__(self, scope: Construct, construct_id: str, *, surroundings: Surroundings) -> None:
+        super().__init__(scope, construct_id)
         topology = surroundings.topology
         provider = ProductFunction(
             self,

@@ -1,7 +1,7 @@
 """How Route 53 finds this Region and when it leaves it. Each Region makes its own records in the one hosted zone.
 
-The verdict is: my own `/health` says that I serve, AND my peer does not say that I am drained. Recovery therefore needs no
-change of a record or a check, only an item in the peer's table.
+The verdict is: my own `/health` says that I serve, AND my peer does not say that I am drained. So recovery changes no
+record and no check, only an item in the peer's table.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Routing(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         topology: Topology,
         region: str,
@@ -40,7 +40,7 @@ class Routing(Construct):
         everyones_name: apigateway.DomainName,
         own_name: apigateway.DomainName,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self._topology = topology
         peer = topology.peer_of(region)
         serving = self._search("Serving", region, path="/health", text=SERVING)
@@ -74,12 +74,12 @@ class Routing(Construct):
         )
 
     def _search(
-        self, id: str, asked_region: str, *, path: str, text: str, inverted: bool = False
+        self, construct_id: str, asked_region: str, *, path: str, text: str, inverted: bool = False
     ) -> route53.HealthCheck:
         topology = self._topology
         return route53.HealthCheck(
             self,
-            id,
+            construct_id,
             type=route53.HealthCheckType.HTTPS_STR_MATCH,
             # A Region's own name, never the record's: what that resolves to depends on this very check.
             fqdn=topology.region_api_name(asked_region),

@@ -1,4 +1,4 @@
-"""The sentinel: one look after the other, for ever. It beats, measures, re-publishes, and takes over a lost peer's work."""
+"""The sentinel: one look after the other. It beats, measures, publishes again, and takes over a lost peer's work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sentinel(Construct):
     def __init__(
         self,
         scope: Construct,
-        id: str,
+        construct_id: str,
         *,
         surroundings: Surroundings,
         replicas: Replicas,
@@ -28,7 +28,7 @@ class Sentinel(Construct):
         pipeline: Pipeline,
         keyring: Keyring,
     ) -> None:
-        super().__init__(scope, id)
+        super().__init__(scope, construct_id)
         self.function = ProductFunction(
             self,
             "Function",
@@ -60,8 +60,6 @@ class Sentinel(Construct):
             description="Starts the sentinel",
             schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
             targets=[
-                targets.LambdaFunction(
-                    self.function.function, retry_attempts=0, max_event_age=cdk.Duration.minutes(1)
-                )
+                targets.LambdaFunction(self.function.function, retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
             ],
         )

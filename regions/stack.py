@@ -23,10 +23,10 @@ from shared.topology import Topology
 class RegionStack(cdk.Stack):
     """One serving Region: API, pipeline, read model, sentinel and routing, over its replicas of the global tables."""
 
-    def __init__(self, scope: Construct, id: str, *, topology: Topology, region: str, package: Path) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, region: str, package: Path) -> None:
         super().__init__(
             scope,
-            id,
+            construct_id,
             env=cdk.Environment(region=region),
             description=f"Relevo in {region}",
             # The CLI checks the bootstrap version by itself; without the rule a template deploys anywhere.
@@ -93,6 +93,9 @@ class RegionStack(cdk.Stack):
             region=region,
             peer=peer,
             code=lambda_.Code.from_asset(str(package)),
+            on_aws=cdk.CfnCondition(
+                self, "OnAws", expression=cdk.Fn.condition_equals(peer_aws_endpoint_url.value_as_string, "")
+            ),
             environment={
                 "ORDER_LOG_TABLE": topology.order_log_table,
                 "ORDER_VIEW_TABLE": topology.order_view_table,

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
+from loadtests.drills.course import Course
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
@@ -22,37 +20,6 @@ from shared.topology import TOPOLOGY
 WATCH_SECONDS = 0.5
 
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Mark:
-    """Something that happened at a moment."""
-
-    at: float
-    what: str
-    kind: str = "note"  # note, fault or heal
-
-
-@dataclass
-class Course:
-    """What happened when; times are epoch seconds."""
-
-    phases: list[Phase] = field(default_factory=list)
-    marks: list[Mark] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    fault_at: float | None = None  # just before the fault was asked for
-    struck_at: float | None = None  # when the lab said that it is done
-    healed_at: float | None = None
-    readmitted_at: float | None = None
-    stopped_at: float | None = None  # the load
-    takeover_seconds: float | None = None
-    settled_at: float | None = None  # everything acknowledged before readmission was complete in both Regions
-    complete_at: float | None = None  # everything acknowledged at all was, after the load
-
-    def mark(self, what: str, kind: str = "note") -> float:
-        now = time.time()
-        self.marks.append(Mark(now, what, kind))
-        return now
 
 
 class Conductor:
@@ -134,7 +101,9 @@ class Conductor:
                 "they count as lost unless they are in both logs at the end"
             )
         if takeover.waiting:
-            course.notes.append(f"{takeover.waiting} replicated events were without effect until {plan.region} returned")
+            course.notes.append(
+                f"{takeover.waiting} replicated events were without effect until {plan.region} returned"
+            )
 
     def _bring_back(self) -> None:
         plan, course = self.plan, self.course
@@ -144,7 +113,9 @@ class Conductor:
         healed_at = course.healed_at
         caught_up = self._watch(lambda: self._observers.complete_until(healed_at), plan.caught_up_at_most_seconds)
         if not caught_up:
-            course.notes.append(f"{plan.region} had not caught up {plan.caught_up_at_most_seconds:.0f} s after its return")
+            course.notes.append(
+                f"{plan.region} had not caught up {plan.caught_up_at_most_seconds:.0f} s after its return"
+            )
         done = relevo("readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes")
         course.readmitted_at = course.mark(f"{plan.region} readmitted", "heal")
         if done.returncode != 0:
@@ -171,16 +142,3 @@ class Conductor:
             course.settled_at = course.mark("both Regions hold all that was acknowledged before readmission")
         if self._watch(lambda: self._observers.complete_until(time.time()), self.plan.converge_at_most_seconds):
             course.complete_at = course.mark("all acknowledged commands complete in both Regions")
-
-
-def utc_text(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def output_folder(out: Path | None) -> Path:
-    """The folder that a drill writes to, emptied of an earlier drill's files."""
-    folder = out or Path("out/drill")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("ledger.jsonl", "verdict.json", "report.html", "locust.log", "steering.json", "findings.json"):
-        (folder / name).unlink(missing_ok=True)
-    return folder

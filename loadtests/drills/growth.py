@@ -11,16 +11,16 @@ from loadtests.shapes import Step
 from shared.slo import Timing
 from shared.topology import TOPOLOGY
 
-HYPOTHESIS = "Ten times today's load survives the loss of one Region: nothing lost, nothing doubled, clients back in time."
+HYPOTHESIS = (
+    "Ten times today's load survives the loss of one Region: nothing lost, nothing doubled, clients back in time."
+)
 
 
 def growth_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
     """Real timing ends within 8.5 minutes, quick within 100 seconds."""
     names = [(f"{multiple}x", float(multiple)) for multiple in TOPOLOGY.baseline.steps]
     seconds = (25.0, 30.0, 50.0) if timing == "real" else (4.0, 6.0, 10.0)
-    steady = tuple(
-        Step(name, multiple, length) for (name, multiple), length in zip(names, seconds, strict=True)
-    )
+    steady = tuple(Step(name, multiple, length) for (name, multiple), length in zip(names, seconds, strict=True))
     real = timing == "real"
     return DrillPlan(
         name="growth",

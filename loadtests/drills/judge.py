@@ -86,11 +86,11 @@ def duplicate_effects(evidence: Evidence, matches: Matches) -> Finding:
     for event_id, contents in texts.items():
         if len(contents) > 1 or len(hashes[event_id]) > 1:
             finding.note(f"the effect of {event_id} has had {len(contents)} contents, {len(hashes[event_id])} hashes")
-    _check_receipts(evidence, matches, finding)
+    _check_receipts(evidence, finding)
     return finding
 
 
-def _check_receipts(evidence: Evidence, matches: Matches, finding: Finding) -> None:
+def _check_receipts(evidence: Evidence, finding: Finding) -> None:
     """A delivery's receipt must show the exact total that the client's own arithmetic gives."""
     totals = {order.order_id: order.total for order in expected_orders(evidence.ledger, ()).values()}
     for replica in evidence.replicas:
@@ -103,7 +103,7 @@ def _check_receipts(evidence: Evidence, matches: Matches, finding: Finding) -> N
                 finding.note(f"receipt of {effect['order_id']} in {replica.region}: {total}, not {wanted}")
 
 
-def announcements_missing(evidence: Evidence, matches: Matches) -> Finding:
+def announcements_missing(evidence: Evidence, _matches: Matches) -> Finding:
     """Effects in any replica that no Region announced on its bus."""
     finding = Finding("announcements_missing")
     announced = {announcement.event_id for announcement in evidence.announcements}
@@ -172,7 +172,7 @@ def _shown(row: Item | None) -> Summary | None:
     return Summary(str(row["status"]), None if total is None else Decimal(str(total)), date.fromisoformat(row["day"]))
 
 
-def replicas_differ(evidence: Evidence, matches: Matches) -> Finding:
+def replicas_differ(evidence: Evidence, _matches: Matches) -> Finding:
     """Log items that are not the same in all replicas, by key and by content."""
     finding = Finding("replicas_differ")
     keys: set[tuple[str, str]] = set()

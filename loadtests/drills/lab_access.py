@@ -1,4 +1,4 @@
-"""How a drill reaches the lab: its state file, its control API, the Regions' public APIs with the lab's root credentials.
+"""How a drill reaches the lab: state file, control API, and the Regions' public APIs with the lab's root credentials.
 
 The judge may read tables directly: it is not the product. Every call has a time limit, since a Region may be frozen.
 """
@@ -37,12 +37,12 @@ class RegionAccess:
 
     def client(self, service: str, seconds: float = CALL_SECONDS) -> Any:
         """A client with root credentials; short limits and one retry, so that a frozen Region holds nobody up."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[call-overload]  # the service is a parameter
             service,
             region_name=self.name,
             endpoint_url=self.endpoint,
             aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_secret_access_key="test",  # noqa: S106  # the lab's root credentials
             config=Config(
                 connect_timeout=2.0,
                 read_timeout=seconds,
@@ -66,7 +66,7 @@ class RegionApi:
         self._connection: http.client.HTTPConnection | None = None
 
     def call(self, method: str, path: str, *, token: str | None = None, body: object = None) -> tuple[int, Any]:
-        """Return status and parsed body (numbers with a point as exact decimals); raises ``OSError`` without an answer."""
+        """Return status and parsed body, fractions as exact decimals; raises ``OSError`` without an answer."""
         headers = {"Host": self._host, "Accept": "application/json"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token}"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from loadtests import gate
-from loadtests.drills.conductor import Course
+from loadtests.drills.course import Course
 from loadtests.drills.freshness import Sighting
 from loadtests.drills.judge import Finding
 from loadtests.drills.plan import DrillPlan
@@ -48,7 +48,7 @@ def freshness_of(
 
 
 def measure(
-    plan: DrillPlan, course: Course, ledger: Ledger, sightings: Iterable[Sighting], detection: float | None,
+    plan: DrillPlan, course: Course, ledger: Ledger, *, sightings: Iterable[Sighting], detection: float | None,
     findings: Sequence[Finding], converged_at: float | None,
 ) -> Measures:  # fmt: skip
     """Return all promises' measures of a drill that has ended."""
@@ -76,14 +76,15 @@ def measure(
 
 
 def converged_seconds(course: Course, converged_at: float | None) -> float | None:
-    """The longer of: readmission until both hold all that was acknowledged before it; end of load until all is equal."""
+    """The longer of: readmission until both hold all acknowledged before it; end of the load until all is equal."""
     if course.settled_at is None or converged_at is None or course.readmitted_at is None or course.stopped_at is None:
         return None
     return round(max(course.settled_at - course.readmitted_at, converged_at - course.stopped_at), 2)
 
 
 def _measure_recovery(plan: DrillPlan, course: Course, ledger: Ledger, measures: Measures) -> None:
-    assert course.fault_at is not None and course.struck_at is not None
+    assert course.fault_at is not None
+    assert course.struck_at is not None
     lost_until = course.healed_at or course.stopped_at or course.struck_at
     times = gate.recovery_times(
         ledger.arrivals, plan.region, course.fault_at, course.struck_at, course.stopped_at or lost_until
@@ -103,5 +104,5 @@ def _measure_recovery(plan: DrillPlan, course: Course, ledger: Ledger, measures:
     share = gate.carried_share(ledger.arrivals, survivor, start, lost_until, nominal)
     measures.achieved["survivor_carries_10x"] = share
     measures.notes.append(
-        f"{survivor} served alone for {max(0.0, lost_until - start):.0f} s after the RTO at {nominal:.0f} arrivals/s nominal"
+        f"{survivor} served alone for {max(0.0, lost_until - start):.0f} s after the RTO; nominal load {nominal:.0f}/s"
     )

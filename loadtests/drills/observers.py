@@ -27,7 +27,7 @@ class Observers:
     """Watches both Regions from outside."""
 
     def __init__(
-        self, lab: LabAccess, timing: Timing, run: str, ledger: Path, token: Callable[[str], str],
+        self, lab: LabAccess, *, timing: Timing, run: str, ledger: Path, token: Callable[[str], str],
         make_resolver: Callable[[str], NameResolver],
     ) -> None:  # fmt: skip
         self.lab = lab
@@ -68,7 +68,7 @@ class Observers:
         self.feed.look()
         return not any(tracker.incomplete(acked_until) for tracker in self.trackers.values())
 
-    def drain_announcements(self, wanted: set[str], seconds: float) -> None:
+    def listen_for(self, wanted: set[str], seconds: float) -> None:
         """Go on listening until all wanted effects were announced or there is nothing more to hear."""
         end = time.monotonic() + seconds
         quiet_since = time.monotonic()

@@ -50,4 +50,9 @@ class Probe(ABC):
             except TROUBLE as error:
                 self.troubles += 1
                 self.last_trouble = f"{type(error).__name__}: {error}"[:200]
+            except Exception as error:
+                # A thread that dies unseen would leave a promise unmeasured without a word.
+                self.troubles += 1
+                self.last_trouble = f"BUG {type(error).__name__}: {error}"[:200]
+                raise
             self._stopping.wait(max(0.02, self.every_seconds - (time.monotonic() - began)))

@@ -12,6 +12,7 @@ from loadtests.addressing import NameResolver
 from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.probe import Probe
 from loadtests.ledger import Entry, Ledger, LedgerTail
+from loadtests.resolver import ResolveError
 
 Listener = Callable[[Entry], None]
 
@@ -59,8 +60,8 @@ class DnsProbe(Probe):
         for location in self._regions.values():
             region: str | None = None
             try:
-                region = self._regions.get(self._make_resolver(location).resolve(self._name))
-            except OSError:
+                region = self._regions.get(self._make_resolver(location).lookup(self._name).addresses[0])
+            except ResolveError:
                 self.troubles += 1
             self.answers.append(DnsAnswer(time.time(), location, region))
 

@@ -1,4 +1,4 @@
-"""The programs that a drill starts: `relevo` commands, and Locust in a process of its own (gevent patches everything)."""
+"""The programs that a drill starts: `relevo` commands, and Locust in its own process (gevent patches everything)."""
 
 from __future__ import annotations
 

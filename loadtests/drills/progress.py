@@ -54,13 +54,17 @@ class Progress(Probe):
         elif time.time() - self._printed >= PLAIN_EVERY_SECONDS:
             self._printed = time.time()
             regions = "  ".join(f"{name} {ok:5.1f}/s ok {bad:4.1f}/s err" for name, ok, bad in rows)
-            self._console.print(f"{self._elapsed():4.0f} s  {self._phase:<16} {regions}  dns: {self._dns()}", soft_wrap=True)
+            self._console.print(
+                f"{self._elapsed():4.0f} s  {self._phase:<16} {regions}  dns: {self._dns()}", soft_wrap=True
+            )
 
     def _elapsed(self) -> float:
         return time.time() - self._began
 
     def _dns(self) -> str:
-        return ", ".join(f"{location}->{region or '?'}" for location, region in sorted(self._observers.dns.latest().items()))
+        return ", ".join(
+            f"{location}->{region or '?'}" for location, region in sorted(self._observers.dns.latest().items())
+        )
 
     def _rows(self) -> list[tuple[str, float, float]]:
         """Rate of good and bad tries per Region over the last seconds; unanswered ones under the address's Region."""
@@ -80,7 +84,9 @@ class Progress(Probe):
     def _panel(self, rows: list[tuple[str, float, float]]) -> Table:
         table = Table(title=f"{self._title}   {self._elapsed():.0f} s   [bold]{self._phase}[/bold]", min_width=60)
         for heading in ("Region", "served/s", "errors/s", "DNS sends clients near it to"):
-            table.add_column(heading, justify="left" if heading in ("Region", "DNS sends clients near it to") else "right")
+            table.add_column(
+                heading, justify="left" if heading in ("Region", "DNS sends clients near it to") else "right"
+            )
         dns = self._observers.dns.latest()
         for name, ok, bad in rows:
             colour = "red" if bad > 0 else "green"

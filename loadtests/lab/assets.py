@@ -55,7 +55,11 @@ def zipped(asset: Asset, cache: Path) -> Path:
         copy = Path(scratch) / "package"
         shutil.copytree(asset.folder, copy)
         compileall.compile_dir(
-            copy, quiet=2, workers=0, stripdir=str(copy), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH
+            copy,
+            quiet=2,
+            workers=0,
+            stripdir=str(copy),
+            invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
         )
         fresh = Path(scratch) / "package.zip"
         with zipfile.ZipFile(fresh, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

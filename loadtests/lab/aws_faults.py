@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import os
 import sys
-import urllib.request
+from pathlib import Path
 from typing import Final
 
 import aiohttp
 from aiohttp import web
-from microburst.app import make_app  # type: ignore[import-untyped]
-from microburst.core.pipeline import Microburst  # type: ignore[import-untyped]
-from microburst.forward import Upstream  # type: ignore[import-untyped]
+from microburst.app import make_app
+from microburst.core.pipeline import Microburst
+from microburst.forward import Upstream
 
+from loadtests.lab import loopback
 from loadtests.lab.layout import ROOT, Layout, Seat
-from loadtests.lab.ministack import ROOT_KEY, clean_environment
+from loadtests.lab.ministack import clean_environment
 from loadtests.lab.processes import ProcessBook, Started
 from loadtests.lab.stopping import run_until_stopped
 
@@ -110,24 +110,17 @@ def rule_of(service: str, *, error: str | None, latency_ms: float | None, rate: 
 
 
 def add_rule(seat: Seat, rule: dict[str, object]) -> None:
-    _call(seat, "PATCH", [rule])
+    loopback.call(seat.own_path + RULES, [rule], method="PATCH")
 
 
 def clear_rules(seat: Seat) -> None:
-    _call(seat, "POST", [])
-
-
-def _call(seat: Seat, method: str, rules: list[dict[str, object]]) -> None:
-    request = urllib.request.Request(
-        seat.own_path + RULES, json.dumps(rules).encode(), {"Content-Type": "application/json"}, method=method
-    )
-    urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=5.0).close()
+    loopback.call(seat.own_path + RULES, [], method="POST")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Serves a Region's ways to AWS services.")
     parser.add_argument("--region", required=True)
-    parser.add_argument("--lab-folder", required=True)
+    parser.add_argument("--lab-folder", type=Path, required=True)
     parser.add_argument("--port-shift", type=int, default=0)
     arguments = parser.parse_args()
     asyncio.run(serve_paths(Layout.at(arguments.lab_folder, arguments.port_shift), arguments.region))

@@ -153,4 +153,8 @@ def _text(value: object) -> str:
 def open_session() -> aiohttp.ClientSession:
     """A session whose calls give up on a silent Region."""
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_SECONDS, sock_read=ANSWER_SECONDS)
-    return aiohttp.ClientSession(timeout=timeout, auto_decompress=False, skip_auto_headers=["User-Agent"])
+    # Idle connections go before the Region closes them, or a write could meet that moment and be of unknown outcome.
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2.0)
+    return aiohttp.ClientSession(
+        connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=["User-Agent"]
+    )

@@ -65,15 +65,18 @@ def _matches(pattern: Pattern, record: object) -> bool:
 def _rule_holds(rule: object, value: object) -> bool:
     if isinstance(rule, Mapping):
         ((operator, operand),) = rule.items()
-        if operator == "exists":
-            return (value is not _ABSENT) is operand
-        holds = _OPERATORS[operator]
-        return value is not _ABSENT and any(holds(operand, one) for one in _each(value))
+        if value is _ABSENT:
+            return operator == "exists" and not operand
+        return any(_OPERATORS[operator](operand, one) for one in _each(value))
     return value is not _ABSENT and any(rule == one and type(rule) is type(one) for one in _each(value))
 
 
 def _each(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else (value,)
+
+
+def _is_there(operand: object, _value: object) -> bool:
+    return bool(operand)
 
 
 def _starts(operand: object, value: object) -> bool:
@@ -112,7 +115,7 @@ def _in_range(operand: object, value: object) -> bool:
 
 
 _OPERATORS: Final[Mapping[str, Callable[[object, object], bool]]] = {
-    "exists": lambda operand, value: bool(operand),
+    "exists": _is_there,
     "prefix": _starts,
     "suffix": _ends,
     "anything-but": _differs,

@@ -16,22 +16,24 @@ Resources = Mapping[str, Mapping[str, object]]
 
 MAPPING: Final = "AWS::Lambda::EventSourceMapping"
 INFINITE: Final = -1
-_READ: Final = frozenset({
-    "BatchSize",
-    "BisectBatchOnFunctionError",
-    "DestinationConfig",
-    "Enabled",
-    "EventSourceArn",
-    "FilterCriteria",
-    "FunctionName",
-    "FunctionResponseTypes",
-    "MaximumBatchingWindowInSeconds",
-    "MaximumRecordAgeInSeconds",
-    "MaximumRetryAttempts",
-    "ParallelizationFactor",
-    "ScalingConfig",
-    "StartingPosition",
-})
+_READ: Final = frozenset(
+    {
+        "BatchSize",
+        "BisectBatchOnFunctionError",
+        "DestinationConfig",
+        "Enabled",
+        "EventSourceArn",
+        "FilterCriteria",
+        "FunctionName",
+        "FunctionResponseTypes",
+        "MaximumBatchingWindowInSeconds",
+        "MaximumRecordAgeInSeconds",
+        "MaximumRetryAttempts",
+        "ParallelizationFactor",
+        "ScalingConfig",
+        "StartingPosition",
+    }
+)
 _WITHOUT_EFFECT: Final = frozenset({"Tags", "KmsKeyArn", "MetricsConfig", "LoggingConfig"})  # on what is delivered
 
 
@@ -125,7 +127,7 @@ def _source(properties: Mapping[str, object], resources: Resources) -> Source:
         reports_failures=reports,
         failure_queue=_failure_queue(properties, resources),
         filters=filters,
-        starting_position=cast("Literal['TRIM_HORIZON', 'LATEST']", position),
+        starting_position=position,
     )
 
 

@@ -81,9 +81,8 @@ def reported_failures(response: object) -> tuple[str, ...] | None:
     if not isinstance(items, list):
         return None
     identifiers = [item.get("itemIdentifier") if isinstance(item, dict) else None for item in items]
-    if not all(isinstance(identifier, str) and identifier for identifier in identifiers):
-        return None
-    return tuple(identifiers)
+    known = tuple(identifier for identifier in identifiers if isinstance(identifier, str) and identifier)
+    return known if len(known) == len(identifiers) else None
 
 
 def _wire_form(value: object) -> object:

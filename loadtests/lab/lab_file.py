@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, Self, TypedDict
 from urllib.parse import urlsplit
 
-from shared.slo import REAL
 from shared.topology import TOPOLOGY
 
 LAB_FILE: Final = Path(".lab/lab.json")
@@ -69,7 +68,7 @@ class Lab:
     link_control: Address
     dns_control: Address
     ttl_seconds: float
-    check_interval_seconds: float
+    check_interval_seconds: float | None  # None: as the templates say
 
 
 def read_lab(path: Path = LAB_FILE) -> Lab:
@@ -86,7 +85,7 @@ def read_lab(path: Path = LAB_FILE) -> Lab:
         link_control=Address.parse(entry.get("link_control", "127.0.0.1:5356")),
         dns_control=Address.parse(entry.get("dns_control", "127.0.0.1:5357")),
         ttl_seconds=float(entry.get("ttl_seconds", TOPOLOGY.dns_ttl_seconds)),
-        check_interval_seconds=float(entry.get("check_interval_seconds", REAL.health_check_interval_seconds)),
+        check_interval_seconds=entry.get("check_interval_seconds"),
     )
 
 

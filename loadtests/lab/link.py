@@ -109,7 +109,7 @@ class Reader:
         except DynamoError as error:
             if error.code != "TrimmedDataAccessException":
                 raise
-            log.error("%s: records older than 24 hours were lost unread", stream)
+            log.warning("%s: records older than 24 hours were lost unread", stream)
             return await self._replica.oldest_position(stream)
 
 
@@ -151,9 +151,7 @@ class Link:
             try:
                 if await reader.read_to_end():
                     self.wake()
-            except RegionSilentError:
-                await asyncio.sleep(SILENT_RETRY_SECONDS)
-            except DynamoError as error:
+            except (RegionSilentError, DynamoError) as error:
                 log.warning("%s: %s", name, error)
                 await asyncio.sleep(SILENT_RETRY_SECONDS)
             else:
@@ -176,7 +174,8 @@ class Link:
             try:
                 # A replica drops a remote write that is older than its own: know its own before writing.
                 for table in tables:
-                    await self._readers[region, table].read_to_end()
+                    if await self._readers[region, table].read_to_end():
+                        self.wake()
             except (RegionSilentError, DynamoError):
                 await asyncio.sleep(SILENT_RETRY_SECONDS)
                 continue

@@ -45,7 +45,9 @@ class _Book(TypedDict):
 class ProcessBook:
     """What this lab has started, in one file, so that also another process can end it after a crash."""
 
-    def __init__(self, path: Path, lab: str, started: Iterable[Started] = (), supervisor: Started | None = None) -> None:
+    def __init__(
+        self, path: Path, lab: str, started: Iterable[Started] = (), supervisor: Started | None = None
+    ) -> None:
         self.path = path
         self.lab = lab
         self.started = list(started)

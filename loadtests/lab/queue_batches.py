@@ -5,6 +5,7 @@ No I/O. ``GroupsInFlight`` and ``Concurrency`` are the only state, both for use 
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,14 @@ def queue_record(message: Message, queue_arn: str) -> dict[str, object]:
     if "MD5OfMessageAttributes" in message:
         record["md5OfMessageAttributes"] = message["MD5OfMessageAttributes"]
     return record
+
+
+def filtered_form(record: Mapping[str, object]) -> Mapping[str, object]:
+    """A record as filters see it: into a JSON body they look."""
+    try:
+        return {**record, "body": json.loads(str(record["body"]))}
+    except ValueError:
+        return record
 
 
 def failed_messages(response: object, messages: Sequence[Message], *, reports_failures: bool) -> frozenset[str]:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -25,12 +25,16 @@ from loadtests.lab.queue_batches import (
     GroupsInFlight,
     Message,
     failed_messages,
+    filtered_form,
     groups_of,
     queue_event,
     queue_record,
 )
 from loadtests.lab.region_clients import RegionClients
 from loadtests.lab.stream_batches import backoff_seconds
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
 
 RECEIVE_LIMIT: Final = 10  # of ReceiveMessage
 # Long enough that six idle queues cost next to nothing, short enough that a stop can wait for its end: the local Region
@@ -64,9 +68,9 @@ class QueuePoller:
         self._groups = GroupsInFlight()
         self.concurrency = Concurrency(source.maximum_concurrency)
 
-    def parts(self) -> dict[str, threading.Thread]:
-        """The thread that makes up this poller, not started."""
-        return {f"{self._source.function} receiver": threading.Thread(target=self._receive)}
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """What runs side by side, by name; each part returns after the stop."""
+        return {f"{self._source.function} receiver": self._receive}
 
     def close(self) -> None:
         """Nothing to wake: the receiver looks at the stop after each long poll."""
@@ -103,17 +107,17 @@ class QueuePoller:
 
     def _find_queue(self) -> Queue:
         url = self._clients.queues.get_queue_url(QueueName=self._source.queue)["QueueUrl"]
-        found = self._clients.queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"])
+        found = self._clients.queues.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"]
+        )
         attributes = found["Attributes"]
         return Queue(url, attributes["QueueArn"], float(attributes["VisibilityTimeout"]))
 
     def _put_back(self, queue: Queue, messages: Sequence[Message]) -> None:
-        entries = [
-            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0}
-            for index, message in enumerate(messages)
-        ]
         try:
-            self._clients.queues.change_message_visibility_batch(QueueUrl=queue.url, Entries=entries)  # type: ignore[arg-type]
+            self._clients.queues.change_message_visibility_batch(
+                QueueUrl=queue.url, Entries=[{**entry, "VisibilityTimeout": 0} for entry in _entries(messages)]
+            )
         except (BotoCoreError, ClientError, OSError) as error:
             log.info("%s: not put back: %s", self._source.queue, error)
 
@@ -155,38 +159,24 @@ class QueuePoller:
         return refused
 
     def _passes(self, message: Message, queue: Queue) -> bool:
-        return not self._source.filters or passes(self._source.filters, _parsed(queue_record(message, queue.arn)))
+        return not self._source.filters or passes(self._source.filters, filtered_form(queue_record(message, queue.arn)))
 
     def _delete(self, queue: Queue, done: Sequence[Message], hidden_until: float) -> None:
         """Delete what is done; what cannot be deleted before it reappears is delivered again."""
         tries = 0
-        for entries in _pages(done):
-            while True:
-                try:
-                    answer = self._clients.queues.delete_message_batch(QueueUrl=queue.url, Entries=entries)  # type: ignore[arg-type]
-                except (BotoCoreError, ClientError, OSError) as error:
-                    tries += 1
-                    log.info("%s: delete: %s", self._source.queue, error)
-                    if time.monotonic() > hidden_until or self._stop.wait(backoff_seconds(tries, self._time_scale)):
-                        return
-                else:
-                    for failure in answer.get("Failed", []):
-                        log.info("%s: delete: %s", self._source.queue, failure.get("Code"))
-                    break
+        while done:
+            try:
+                answer = self._clients.queues.delete_message_batch(QueueUrl=queue.url, Entries=_entries(done))
+            except (BotoCoreError, ClientError, OSError) as error:
+                tries += 1
+                log.info("%s: delete: %s", self._source.queue, error)
+                if time.monotonic() > hidden_until or self._stop.wait(backoff_seconds(tries, self._time_scale)):
+                    return
+            else:
+                for failure in answer.get("Failed", []):
+                    log.info("%s: delete: %s", self._source.queue, failure.get("Code"))
+                return
 
 
-def _parsed(record: dict[str, object]) -> dict[str, object]:
-    """The record as filters see it: a JSON body is looked into."""
-    import json
-
-    try:
-        return {**record, "body": json.loads(str(record["body"]))}
-    except ValueError:
-        return record
-
-
-def _pages(messages: Sequence[Message]) -> Iterator[list[dict[str, str]]]:
-    entries = [
-        {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(messages)
-    ]
-    return (entries[start : start + RECEIVE_LIMIT] for start in range(0, len(entries), RECEIVE_LIMIT))
+def _entries(messages: Sequence[Message]) -> list[DeleteMessageBatchRequestEntryTypeDef]:
+    return [{"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]} for index, message in enumerate(messages)]

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sqs import SQSClient
 
-ROOT: Final = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-ONE_TRY: Final = {"total_max_attempts": 1}  # the pollers' own loops try again
-_PATIENT: Final = Config(connect_timeout=2, read_timeout=3600, retries=ONE_TRY, max_pool_connections=512)
-_BRISK: Final = Config(connect_timeout=2, read_timeout=5, retries=ONE_TRY, max_pool_connections=64)
+# One try each: the pollers' own loops try again.
+_PATIENT: Final = Config(
+    connect_timeout=2, read_timeout=3600, retries={"total_max_attempts": 1}, max_pool_connections=512
+)
+_BRISK: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64)
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class RegionClients:
     @classmethod
     def open(cls, region: str, endpoint: str) -> Self:
         """Make the clients of the Region that answers at ``endpoint``; nothing is called yet."""
-        session = boto3.Session(region_name=region, **ROOT)
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)  # noqa: S106
         return cls(
             region,
             cast("LambdaClient", session.client("lambda", endpoint_url=endpoint, config=_PATIENT)),

@@ -96,7 +96,11 @@ def next_step(batch: Batch, retry_from: int, source: StreamSource) -> Step:
     if retry_from >= len(records):
         return Step()
     if retry_from > 0:
-        return _retry(Batch(records[retry_from:], failures=1), source)
+        rest = records[retry_from:]
+        splits = (
+            source.bisects and len(rest) > 1
+        )  # "bisected at the returned sequence number", which counts as no retry
+        return _retry(Batch(rest, failures=0 if splits else 1), source)
     if source.bisects and len(records) > 1:
         middle = (len(records) + 1) // 2
         return Step(todo=(Batch(records[:middle]), Batch(records[middle:])))  # splitting counts as no retry
@@ -131,31 +135,41 @@ def backoff_seconds(tries: int, time_scale: float) -> float:
 
 
 def failure_notice(
-    batch: Batch, *, condition: str, reason: str, source: StreamSource, stream: str, shard: str, notice_id: str, now: float
+    batch: Batch,
+    *,
+    condition: str,
+    reason: str,
+    source: StreamSource,
+    stream: str,
+    shard: str,
+    notice_id: str,
+    now: float,
 ) -> str:
     """What the on-failure destination gets: where the records are, never the records."""
     first, last = batch.records[0]["dynamodb"], batch.records[-1]["dynamodb"]
     region, account = stream.split(":")[3:5]
-    return json.dumps({
-        "requestContext": {
-            "requestId": notice_id,
-            "functionArn": f"arn:aws:lambda:{region}:{account}:function:{source.function}",
-            "condition": condition,
-            "approximateInvokeCount": max(batch.failures, 1),
-        },
-        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": reason},
-        "version": "1.0",
-        "timestamp": _iso(datetime.fromtimestamp(now, UTC)),
-        "DDBStreamBatchInfo": {
-            "shardId": shard,
-            "startSequenceNumber": first["SequenceNumber"],
-            "endSequenceNumber": last["SequenceNumber"],
-            "approximateArrivalOfFirstRecord": _iso(first["ApproximateCreationDateTime"]),
-            "approximateArrivalOfLastRecord": _iso(last["ApproximateCreationDateTime"]),
-            "batchSize": len(batch.records),
-            "streamArn": stream,
-        },
-    })
+    return json.dumps(
+        {
+            "requestContext": {
+                "requestId": notice_id,
+                "functionArn": f"arn:aws:lambda:{region}:{account}:function:{source.function}",
+                "condition": condition,
+                "approximateInvokeCount": max(batch.failures, 1),
+            },
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": reason},
+            "version": "1.0",
+            "timestamp": _iso(datetime.fromtimestamp(now, UTC)),
+            "DDBStreamBatchInfo": {
+                "shardId": shard,
+                "startSequenceNumber": first["SequenceNumber"],
+                "endSequenceNumber": last["SequenceNumber"],
+                "approximateArrivalOfFirstRecord": _iso(first["ApproximateCreationDateTime"]),
+                "approximateArrivalOfLastRecord": _iso(last["ApproximateCreationDateTime"]),
+                "batchSize": len(batch.records),
+                "streamArn": stream,
+            },
+        }
+    )
 
 
 def _iso(moment: datetime) -> str:

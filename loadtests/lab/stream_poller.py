@@ -13,7 +13,9 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -77,15 +79,14 @@ class StreamPoller:
         self._stream: Stream | None = None
         self._last_read: str | None = None  # sequence number of the last record handed to the lanes
 
-    def parts(self) -> dict[str, threading.Thread]:
-        """The threads that make up this poller, not started."""
-        return {
-            f"{self._source.function} reader": threading.Thread(target=self._read),
-            **{
-                f"{self._source.function} shard {shard}.{place}": threading.Thread(target=self._deliver, args=(shard, lane))
-                for (shard, place), lane in self._lanes.items()
-            },
+    def parts(self) -> dict[str, Callable[[], None]]:
+        """What runs side by side, by name; each part returns after the stop."""
+        name = self._source.function
+        workers = {
+            f"{name} shard {shard}.{place}": partial(self._deliver, shard, lane)
+            for (shard, place), lane in self._lanes.items()
         }
+        return {f"{name} reader": self._read, **workers}
 
     def close(self) -> None:
         """Wake every worker, so that it sees the stop."""

@@ -55,7 +55,9 @@ def leave_out(template: Template, reasons: Mapping[str, str]) -> tuple[Template,
         gone |= dangling
     kept = {name: _without_order(resource, gone) for name, resource in resources.items() if name not in gone}
     outputs = {
-        name: output for name, output in template.get("Outputs", {}).items() if not _shared(gone, {"Properties": output})
+        name: output
+        for name, output in template.get("Outputs", {}).items()
+        if not _shared(gone, {"Properties": output})
     }
     counts: dict[tuple[str, str], int] = {}
     for name, reason in gone.items():
@@ -89,7 +91,10 @@ def _without_order(resource: Mapping[str, Any], gone: Mapping[str, str]) -> dict
     if order is None:
         return dict(resource)
     left = [name for name in ([order] if isinstance(order, str) else order) if name not in gone]
-    return {**{key: value for key, value in resource.items() if key != "DependsOn"}, **({"DependsOn": left} if left else {})}
+    return {
+        **{key: value for key, value in resource.items() if key != "DependsOn"},
+        **({"DependsOn": left} if left else {}),
+    }
 
 
 def _references(value: object) -> Iterator[str]:

@@ -81,6 +81,7 @@ def process_record(record: SQSRecord) -> None:
 @metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Handle messages of one status's FIFO queue; answers with partial batch failures."""
+    metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(event["Records"]))
     answer = process_partial_response(event=event, record_handler=process_record, processor=batch, context=context)
     logger.info(
         "processed", status=settings().status, messages=len(event["Records"]), failed=len(answer["batchItemFailures"])

@@ -23,6 +23,7 @@ from shared.topology import STATUSES, TOPOLOGY
 
 router = APIGatewayRouter()
 DEFAULT_PAGE = 50
+MAX_LOOKED_AT = 1000  # pending work that the status reads through for the oldest
 
 
 @router.get("/v1/orders")
@@ -70,7 +71,7 @@ def read_status() -> Response[str]:
         own = region == settings().region
         beat = order_log().newest_beat(region=region, numbers=range(TOPOLOGY.heartbeat_keys))
         seen_serving = guard.peer_serving_at if guard else None
-        oldest = min((work.seen_at for work in queries.pending(region)), default=None)
+        oldest = min((work.seen_at for work in queries.pending(region, limit=MAX_LOOKED_AT)), default=None)
         drained = register.drains(region)
         lag: float | None = 0.0 if own else None
         if not own and guard and guard.peer_beat and guard.peer_beat_seen_at:

@@ -97,10 +97,12 @@ class Relay:
         failed: set[str] = set()
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             for order_id, outcome in zip(order_ids, pool.map(self._project, order_ids), strict=True):
-                if outcome is None:
-                    failed.add(order_id)
-                else:
+                if isinstance(outcome, Projected):
                     projected[order_id] = outcome
+                else:
+                    failed.add(order_id)
+                    logger.error("projection failed", order_id=order_id, reason=f"{type(outcome).__name__}: {outcome}")
+                    metrics.add_metric(name="ProjectionFailed", unit=MetricUnit.Count, value=1)
             self._publish(
                 [found.content for found in readable if isinstance(found.content, Event)], projected, pool
             )
@@ -126,23 +128,28 @@ class Relay:
                 continue
             yield StreamRecord(sequence, content)
 
-    def _project(self, order_id: str) -> Projected | None:
+    def _project(self, order_id: str) -> Projected | Exception:
+        """Project one order. Runs beside others: it tells what went wrong, and the batch's own thread counts it."""
         try:
             return self.projection.project(order_id)
-        except (ProjectionError, ClientError, BotoCoreError):
-            logger.exception("projection failed", order_id=order_id)
-            metrics.add_metric(name="ProjectionFailed", unit=MetricUnit.Count, value=1)
-            return None
+        except (ProjectionError, ClientError, BotoCoreError) as error:
+            return error
 
     def _publish(self, events: Sequence[Event], projected: dict[str, Projected], pool: ThreadPoolExecutor) -> None:
-        """Publish this Region's own events. Behind a failed one of the same order and status, the others wait."""
+        """Publish this Region's own events. Behind one that was not published, others of its order and status wait."""
         publications: list[Publication] = []
+        held: set[tuple[str, str]] = set()
         for event in events:
             found = projected.get(event.order_id)
-            if event.origin_region != self.region or found is None or event.status in found.blocked:
+            lane = (event.order_id, event.status)
+            if event.origin_region != self.region or found is None or event.status in found.blocked or lane in held:
                 continue
+            if event.event_id in found.record.effect_ids:
+                continue  # an old record once more: its work is done
             complete = publishable(event, found.record)
-            if complete is not None:
+            if complete is None:
+                held.add(lane)
+            else:
                 publications.append(Publication(complete))
         outcome = self.topic.publish(publications)
         if outcome.failed:
@@ -151,7 +158,7 @@ class Relay:
         _all_done(
             [
                 *(pool.submit(self.view.note_published, done.event, now=self.clock()) for done in outcome.published),
-                *(pool.submit(self.view.block, *lane) for lane in {found.lane for found in outcome.failed}),
+                *(pool.submit(self.view.block, *lane) for lane in held | {found.lane for found in outcome.failed}),
             ]
         )
 
@@ -222,6 +229,7 @@ _relay = relay()
 @metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
     """Handle one batch of the log's stream; answers with partial batch failures."""
+    metrics.add_metric(name="Records", unit=MetricUnit.Count, value=len(event["Records"]))
     answer = _relay.handle(event["Records"])
     logger.info("relayed", records=len(event["Records"]), failed=bool(answer["batchItemFailures"]))
     return answer

@@ -14,19 +14,31 @@ from botocore.config import Config
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
 
 _PATIENT = Config(
     connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 3, "mode": "standard"}, max_pool_connections=32
 )
-# A look into the peer Region is a favour, not a need: one try, one second.
-_BRIEF = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1, "mode": "standard"})
+# For what is a favour and not a need (a look into the peer Region, what the sentinel saw) and for the health verdict,
+# which has two seconds in all: one try, less than a second.
+_BRIEF = Config(connect_timeout=0.7, read_timeout=0.9, retries={"total_max_attempts": 1, "mode": "standard"})
 
 
 @cache
 def dynamodb() -> DynamoDBClient:
     return boto3.client("dynamodb", config=_PATIENT)
+
+
+@cache
+def brief_dynamodb() -> DynamoDBClient:
+    return boto3.client("dynamodb", config=_BRIEF)
+
+
+@cache
+def secretsmanager() -> SecretsManagerClient:
+    return boto3.client("secretsmanager", config=_BRIEF)
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.adapters.silence import Silence
 from shared.domain.effects import Effect
 
 if TYPE_CHECKING:
@@ -50,6 +51,12 @@ class EffectBus:
     def __init__(self, client: EventBridgeClient, bus_name: str) -> None:
         self._client = client
         self._bus_name = bus_name
+        self._silence = Silence()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is tried just now, because the bus did not answer."""
+        return self._silence.lasts
 
     def announce(self, effects: Sequence[Effect]) -> Announced:
         announced: list[Effect] = []
@@ -57,6 +64,10 @@ class EffectBus:
         reason = ""
         for start in range(0, len(effects), MAX_BATCH):
             batch = effects[start : start + MAX_BATCH]
+            if self._silence.lasts:
+                failed.extend(batch)
+                reason = reason or "no answer a moment ago"
+                continue
             entries: list[PutEventsRequestEntryTypeDef] = [
                 {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail_of(effect), "EventBusName": self._bus_name}
                 for effect in batch
@@ -64,6 +75,8 @@ class EffectBus:
             try:
                 answer = self._client.put_events(Entries=entries)
             except (ClientError, BotoCoreError) as error:
+                if isinstance(error, BotoCoreError):
+                    self._silence.begin()
                 reason = f"{type(error).__name__}: {error}"
                 failed.extend(batch)
                 continue

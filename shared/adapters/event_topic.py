@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.adapters import items
+from shared.adapters.silence import Silence
 from shared.domain.orders import Event
 
 if TYPE_CHECKING:
@@ -78,6 +79,12 @@ class EventTopic:
     def __init__(self, client: SNSClient, topic_arn: str) -> None:
         self._client = client
         self._topic_arn = topic_arn
+        self._silence = Silence()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is tried just now, because the topic did not answer."""
+        return self._silence.lasts
 
     def publish(self, publications: Sequence[Publication]) -> Outcome:
         """Publish in order within each order and status; after a failure, the rest of that lane is not tried."""
@@ -86,6 +93,10 @@ class EventTopic:
         stopped: set[tuple[str, str]] = set()
         reason = ""
         for batch in batches(publications):
+            if self._silence.lasts:
+                failed.extend(publication for publication, _ in batch)
+                reason = reason or "no answer a moment ago"
+                continue
             tried = [(publication, message) for publication, message in batch if publication.lane not in stopped]
             failed.extend(publication for publication, _ in batch if publication.lane in stopped)
             if not tried:
@@ -105,6 +116,8 @@ class EventTopic:
             try:
                 answer = self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=entries)
             except (ClientError, BotoCoreError) as error:
+                if isinstance(error, BotoCoreError):
+                    self._silence.begin()
                 reason = f"{type(error).__name__}: {error}"
                 refused = {entry["Id"] for entry in entries}
             else:

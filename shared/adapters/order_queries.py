@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -31,8 +32,13 @@ MAX_BUCKETS: Final = 12
 # Buckets tried before the directory is asked; under load the newest two hold a page.
 NEIGHBOURS: Final = 2
 MONTHS_BACK: Final = 13
+# What a cursor may hold: a time in the form in which it is stored, alone or with an order id of 64 characters behind it.
+_CURSOR_TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
+MAX_KEY_BYTES: Final = 300
 # The peer's clock may be a little ahead: its newest orders are listed too.
 CLOCK_SKEW: Final = timedelta(seconds=10)
+# Enough for ten minutes of ten times today's load with nothing getting through; 10 MB, read in pages of 1 MB.
+MAX_PENDING: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +71,10 @@ def decode_cursor(cursor: str) -> tuple[str, str]:
     """The bucket and key a page ended at; raises a 400 problem for anything this service did not hand out."""
     try:
         bucket, key = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not isinstance(key, str):
-            raise ValueError("not a key")
+        if not (_CURSOR_TIME.fullmatch(bucket) and _CURSOR_TIME.match(key) and len(key.encode()) <= MAX_KEY_BYTES):
+            raise ValueError("not a bucket and a key")
         from_text(bucket)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise invalid_parameter("cursor", "not a cursor of this service") from error
     return bucket, key
 
@@ -182,23 +188,21 @@ class OrderQueries:
                     shards.append(plain_figures(plain))
         return shards, freshness
 
-    def pending(self, region: str, *, due_by: datetime | None = None, limit: int = 1000) -> list[PendingWork]:
-        """Pending work of a Region, earliest due first; all of it up to ``limit``, or only what is due."""
-        values = {":region": region, **({":due": to_text(due_by)} if due_by else {})}
+    def pending(self, region: str, *, limit: int = MAX_PENDING) -> list[PendingWork]:
+        """Pending work of a Region, earliest due first."""
         found: list[PendingWork] = []
         for page in self._pages(
             IndexName="pending",
-            KeyConditionExpression="pending_region = :region" + (" AND due_at <= :due" if due_by else ""),
-            ExpressionAttributeValues=items.to_wire(values),
-            Limit=limit,
+            KeyConditionExpression="pending_region = :region",
+            ExpressionAttributeValues=items.to_wire({":region": region}),
         ):
             found.extend(work_from_plain(plain) for plain in page)
             if len(found) >= limit:
                 break
         return found[:limit]
 
-    def unvouched_effects(self, peer: str, *, after: datetime | None) -> list[PendingWork]:
-        """Effects of the peer recorded after the moment up to which it vouched for its announcements."""
+    def unvouched_effects(self, peer: str, *, after: datetime | None, limit: int) -> list[PendingWork]:
+        """Effects of the peer recorded after the moment up to which it vouched for its announcements, oldest first."""
         found: list[PendingWork] = []
         for page in self._pages(
             IndexName="pending",
@@ -208,7 +212,9 @@ class OrderQueries:
             ),
         ):
             found.extend(work_from_plain(plain) for plain in page)
-        return found
+            if len(found) >= limit:
+                break
+        return found[:limit]
 
     def relayed_through(self, numbers: int) -> datetime | None:
         """The oldest of the own heartbeats that came back last in each key; ``None`` until all have."""

@@ -103,14 +103,15 @@ def row_from_plain(plain: Mapping[str, Any]) -> OrderRow:
 
 
 def work_from_plain(plain: Mapping[str, Any]) -> PendingWork:
-    seen_at = plain.get("effect_seen_at") or plain["seen_at"]
+    seen_at = from_text(plain.get("effect_seen_at") or plain["seen_at"])
     return PendingWork(
         order_id=plain["order_id"],
         event_id=plain["event_id"],
         status=plain["status"],
         region=plain["pending_region"].partition("#")[0],
-        seen_at=from_text(seen_at),
+        seen_at=seen_at,
         due_at=from_text(plain["due_at"]),
+        recorded_at=from_text(plain["recorded_at"]) if plain.get("recorded_at") else seen_at,
         attempt=int(plain.get("attempt", 0)),
-        effect_seen="effect_seen_at" in plain,
+        is_published="published_at" in plain or "effect_seen_at" in plain,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -31,11 +30,11 @@ def issue(keyring: Keyring, account: Account, *, now: datetime) -> str:
 
 def verify(source: KeyringSource, token: str) -> Caller:
     """Who the bearer is; raises ``InvalidTokenError``. An unknown key id makes the keyring be read again, rarely."""
-    if len(token) > MAX_TOKEN:
-        raise InvalidTokenError("the token is too long")
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise InvalidTokenError("the token is too long or not ASCII")
     try:
         name = jwt.get_unverified_header(token).get("kid")
-    except jwt.InvalidTokenError as error:
+    except (jwt.InvalidTokenError, RecursionError) as error:  # a header may be nothing but opening brackets
         raise InvalidTokenError("the token is malformed") from error
     if not isinstance(name, str):
         raise InvalidTokenError("the token names no key")
@@ -50,6 +49,8 @@ def verify(source: KeyringSource, token: str) -> Caller:
         )  # fmt: skip
     except jwt.InvalidTokenError as error:
         raise InvalidTokenError(str(error)) from error
+    if not claims["sub"]:
+        raise InvalidTokenError("the token names nobody")
     return Caller(subject=claims["sub"], scopes=frozenset(str(claims.get("scope", "")).split()))
 
 
@@ -59,6 +60,3 @@ def bearer(header: str | None) -> str:
     if scheme.lower() != "bearer" or not token.strip():
         raise InvalidTokenError("no bearer token")
     return token.strip()
-
-
-Verifier = Callable[[str], Caller]

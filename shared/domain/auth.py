@@ -55,7 +55,7 @@ class Keyring:
             current, keys = document["current"], document["keys"]
         except (ValueError, KeyError, TypeError) as error:
             raise KeyringError("the keyring secret is not {'current': id, 'keys': {id: key}}") from error
-        if not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+        if not isinstance(current, str) or not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
             raise KeyringError("the keyring's keys are not strings")
         encoded = {name: key.encode() for name, key in keys.items()}
         if current not in encoded:

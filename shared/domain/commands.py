@@ -6,6 +6,7 @@ The limits are data, so that the contract at ``/openapi.json`` states the very n
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,10 @@ MAX_QUANTITY: Final = 10_000
 MAX_ATTEMPT: Final = 99
 MAX_AHEAD: Final = timedelta(minutes=10)
 MAX_BACK: Final = timedelta(days=30)
+# What `text_of` takes, for the contract: something visible, no control characters.
+TEXT_PATTERN: Final = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+# A price sent as text; the same pattern stands in the contract.
+PRICE_PATTERN: Final = r"^[0-9]{1,10}(\.[0-9]{1,2})?$"
 
 ORDER_FIELDS: Final = ("order_id", "status", "courier", "items", "occurred_at", "city", "note", "attempt")
 EVENT_FIELDS: Final = ("status", "courier", "items", "occurred_at", "note", "attempt")
@@ -90,18 +95,21 @@ class _Reader:
         self.body = body
         for name in body:
             if name not in fields:
-                # RFC 6901 escapes; the name is the client's own, so it is cut before it is echoed.
-                self.fault(name[:MAX_TEXT].replace("~", "~0").replace("/", "~1"), "unknown field")
+                # RFC 6901 escapes. The name is the client's own: cut before it is echoed, lone surrogates replaced.
+                shown = name[:MAX_TEXT].encode("utf-8", "replace").decode()
+                self.fault(shown.replace("~", "~0").replace("/", "~1"), "unknown field")
 
     def fault(self, name: str, detail: str) -> None:
         self.faults.append({"pointer": f"{self.pointer}/{name}" if name else self.pointer, "detail": detail})
 
-    def read(self, name: str, parse: Callable[[object], T], *, required: bool = False) -> T | None:
-        value = self.body.get(name)
-        if value is None:
+    def read(
+        self, name: str, parse: Callable[[object], T], *, required: bool = False, nullable: bool = False
+    ) -> T | None:
+        if name not in self.body or (nullable and self.body[name] is None):
             if required:
                 self.fault(name, "required")
             return None
+        value = self.body[name]
         try:
             return parse(value)
         except ValueError as error:
@@ -143,15 +151,15 @@ def _price(value: object) -> Decimal:
     fault = ValueError(f"expected a price from 0 to {MAX_PRICE} with at most 2 decimals")
     if isinstance(value, bool) or not isinstance(value, int | Decimal | str):
         raise fault
-    if isinstance(value, str) and (len(value) > 32 or not value.strip().isascii() or "_" in value):
+    if isinstance(value, str) and not re.fullmatch(PRICE_PATTERN, value):
         raise fault
-    try:
-        price = Decimal(value.strip() if isinstance(value, str) else value)
-    except InvalidOperation as error:
-        raise fault from error
-    if not price.is_finite() or not 0 <= price <= MAX_PRICE or (price.normalize().as_tuple().exponent) < -2:  # type: ignore[operator]
+    price = Decimal(value)
+    if not price.is_finite() or not 0 <= price <= MAX_PRICE:
         raise fault
-    return abs(price.quantize(Decimal("0.01")))  # abs: -0 is 0
+    exact = abs(price.quantize(Decimal("0.01")))  # abs: -0 is 0
+    if exact != price:
+        raise fault
+    return exact
 
 
 def _moment(now: datetime, *, naive_is_local: bool = False) -> Callable[[object], datetime]:
@@ -178,11 +186,11 @@ def _moment(now: datetime, *, naive_is_local: bool = False) -> Callable[[object]
 
 def _items(reader: _Reader, name: str, fields: tuple[str, str, str | None], *, required: bool) -> tuple[Item, ...]:
     product_field, price_field, quantity_field = fields
-    value = reader.body.get(name)
-    if value is None:
+    if name not in reader.body:
         if required:
             reader.fault(name, "required")
         return ()
+    value = reader.body[name]
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_ITEMS:
         reader.fault(name, f"expected a list of 1 to {MAX_ITEMS} items")
         return ()
@@ -257,7 +265,7 @@ def legacy_delivery_command(body: object, *, idempotency_key: str | None, now: d
         status="delivered",
         body_hash="",
         idempotency_key=idempotency_key,
-        occurred_at=reader.read("timestamp", _moment(now, naive_is_local=True)),
+        occurred_at=reader.read("timestamp", _moment(now, naive_is_local=True), nullable=True),
         courier=reader.read("repartidor", text_of, required=True),
         items=_items(reader, "productos", ("producto", "precio", None), required=True),
     )

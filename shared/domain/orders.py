@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Final
 
 from shared.domain.instants import day_in_bogota
@@ -172,11 +173,13 @@ def fold(events: Iterable[Event]) -> OrderState | None:
 
 
 def _conflicts(ordered: list[Event]) -> tuple[str, ...]:
-    """Pairs that no Region would have accepted knowing both: same status and attempt twice, or delivered and cancelled."""
+    """Pairs that no Region would have accepted knowing both: one status and attempt twice, two ends, or both ends."""
     found: list[str] = []
-    for earlier, later in zip(ordered, ordered[1:], strict=False):
+    for earlier, later in pairwise(ordered):
         if earlier.precedence == later.precedence:
             found.append(f"two different events for {later.status}, attempt {later.attempt or 1}")
+        elif earlier.status == later.status and later.status in TERMINAL_CLASS:
+            found.append(f"{later.status} more than once")
     if {"delivered", "cancelled"} <= {event.status for event in ordered}:
         found.append("both delivered and cancelled")
     return tuple(sorted(set(found)))
@@ -191,10 +194,11 @@ def transition_fault(state: OrderState | None, status: str, attempt: int | None)
     if state is None:
         return None
     proposed: Precedence = (TERMINAL_CLASS.get(status, 0), attempt or 1, RANK[status])
+    if state.status in TERMINAL_CLASS and TERMINAL_CLASS.get(status, 0) <= TERMINAL_CLASS[state.status]:
+        # An end is an end, whatever the attempt.
+        return f"order {state.order_id} is already {state.status}"
     if proposed > state.precedence:
         return None
-    if state.status in TERMINAL_CLASS:
-        return f"order {state.order_id} is already {state.status}"
     if proposed == state.precedence:
         return (
             f"order {state.order_id} is already {state.status} (attempt {state.attempt}) by another command; "

@@ -14,7 +14,8 @@ class FieldFault(TypedDict):
     detail: str
 
 
-@dataclass
+# eq=False: an exception must stay hashable, and two problems are never compared.
+@dataclass(eq=False)
 class ProblemError(Exception):
     """A request that gets a 4xx or 5xx answer: status, title, detail, and the faulty fields."""
 

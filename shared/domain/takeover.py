@@ -123,13 +123,19 @@ class PendingWork:
     region: str  # whose job it is
     seen_at: datetime
     due_at: datetime
+    recorded_at: datetime  # by the clock of who wrote the event, or the effect that waits to be announced
     attempt: int = 0
-    effect_seen: bool = False
+    is_published: bool = False  # what is left is to see the effect, or to announce it
 
     @property
     def lane(self) -> tuple[str, str]:
         """Within an order and a status, events are published in the order in which they were seen."""
         return (self.order_id, self.status)
+
+    @property
+    def place(self) -> tuple[datetime, datetime, str]:
+        """The order of work in a lane; what was seen in one look at the log goes by when it was recorded."""
+        return (self.seen_at, self.recorded_at, self.event_id)
 
 
 def may_take_over(work: PendingWork, guard: Guard, *, now: datetime, timing: Timing) -> bool:

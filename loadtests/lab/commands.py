@@ -1,0 +1,262 @@
+"""`relevo up`, `down`, `status` and `fault`: the lab's commands. They find the lab by its folder and speak to its control API."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from loadtests.lab import loopback
+from loadtests.lab.deploy import LAB_DIFFERENCES
+from loadtests.lab.lab_state import read_running
+from loadtests.lab.layout import ROOT, Layout, LayoutError
+from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
+from loadtests.lab.supervisor import LabError, Supervisor, sweep
+from loadtests.lab.templates import LEFT_OUT_STACKS
+from shared.topology import TOPOLOGY
+
+FAULT_SECONDS: Final = 30.0
+SUPERVISOR_PATIENCE_SECONDS: Final = 15.0
+
+console = Console(highlight=False, soft_wrap=True)
+
+RegionName = Annotated[str, typer.Argument(help=f"One of {', '.join(TOPOLOGY.region_names)}.")]
+
+
+def up(
+    quick: Annotated[bool, typer.Option("--quick", help="Short clock: checks each second, TTL 2 s, waits at a tenth.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when the lab is ready; it runs until `relevo down`.")] = False,
+    app: Annotated[Path, typer.Option("--app", help="The synthesized app.")] = ROOT / "cdk.out",
+) -> None:  # fmt: skip
+    """Start the lab: both Regions, replication, DNS and the edge, on this machine."""
+    layout = _layout()
+    if detach:
+        _start_detached(layout, app.absolute(), quick=quick)
+        _introduce(layout)
+        return
+    try:
+        Supervisor(layout, app.absolute(), quick=quick, say=console.print).run(lambda: _introduce(layout))
+    except LabError as error:
+        _fail(str(error))
+    console.print("the lab is down")
+
+
+def down() -> None:
+    """End the lab and every process of it, also after a crash."""
+    layout = _layout()
+    book = ProcessBook.read(layout.process_file)
+    if book is None:
+        console.print("no lab is running here")
+        return
+    if book.supervisor is not None and is_alive(book.supervisor):
+        end_all([book.supervisor], book.lab, patience_seconds=SUPERVISOR_PATIENCE_SECONDS, say=console.print)
+    sweep(layout, console.print)  # what a killed supervisor could not end
+    console.print("the lab is down")
+
+
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON, and nothing else.")] = False,
+) -> None:
+    """Show each Region's health as DNS sees it, drain, heartbeat, lag, pending work and dead letters."""
+    layout = _layout()
+    found = _ask(layout, "/status")
+    if as_json:
+        typer.echo(json.dumps(found))
+        return
+    table = Table("Region", "state", "healthy (DNS)", "drained", "heartbeat", "lag", "oldest pending", "dead letters")
+    for region, seen in found["regions"].items():
+        depths = seen["dlq_depth"]
+        letters = (
+            None if depths is None else " ".join(f"{name}:{depth}" for name, depth in depths.items() if depth) or "0"
+        )
+        table.add_row(
+            region, seen["state"], _shown(seen["healthy"]), _shown(seen["drained"]), _seconds(seen["heartbeat_age_seconds"]),
+            _seconds(seen["replication_lag_seconds"]), _seconds(seen["oldest_pending_seconds"]), _shown(letters),
+        )  # fmt: skip
+    console.print(table)
+    link = found["link"]
+    if link is None:
+        console.print("[red]the replication link does not answer[/red]")
+    else:
+        cut = "cut" if link["partitioned"] else "not cut"
+        console.print(f"replication: {cut}, added lag {link['lag_seconds']:g} s, {link['queued']} writes on their way")
+    leads = [f"{place} -> {', '.join(regions) or 'nobody'}" for place, regions in found["dns"]["answers"].items()]
+    console.print(f"DNS: {'; '.join(leads) or 'does not answer'}")
+    for process in found["processes"]:
+        if not process["alive"]:
+            console.print(
+                f"[red]{process['name']} (pid {process['pid']}) is dead[/red]: {layout.log_folder}/{process['name']}.log"
+            )
+
+
+faults = typer.Typer(help="Inject a fault into the lab, or heal it.", no_args_is_help=True)
+
+
+@faults.command("region-loss")
+def region_loss(
+    region: RegionName,
+    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die) or api (pipeline works on).")] = "freeze",
+) -> None:  # fmt: skip
+    """Lose a Region."""
+    _inject({"kind": "region-loss", "region": region, "mode": mode})
+
+
+@faults.command("partition")
+def partition() -> None:
+    """Cut replication between the Regions, in both directions."""
+    _inject({"kind": "partition"})
+
+
+@faults.command("lag")
+def lag(seconds: Annotated[float, typer.Argument(help="What replication takes at least.", min=0)]) -> None:
+    """Delay replication."""
+    _inject({"kind": "lag", "seconds": seconds})
+
+
+@faults.command("service")
+def service(
+    region: RegionName,
+    service: Annotated[str, typer.Argument(help="dynamodb, events, secretsmanager, sns, sqs, or * for all.")],
+    error: Annotated[str | None, typer.Option(help="Error code that calls fail with, such as ThrottlingException.")] = None,
+    latency: Annotated[float | None, typer.Option(help="Milliseconds that calls take more.")] = None,
+    rate: Annotated[float, typer.Option(help="Share of the calls, above 0 and up to 1.")] = 1.0,
+) -> None:  # fmt: skip
+    """Make calls of a Region's functions to an AWS service fail or slow."""
+    body: dict[str, object] = {"kind": "service", "region": region, "service": service, "rate": rate}
+    _inject(body | ({} if error is None else {"error": error}) | ({} if latency is None else {"latency_ms": latency}))
+
+
+@faults.command("heal")
+def heal(
+    what: Annotated[str, typer.Argument(help="all, region-loss, partition, lag, service or winner.")] = "all",
+) -> None:
+    """End faults; a lost Region comes back."""
+    console.print(_ask(_layout(), "/heal", {"what": what})["what"])
+
+
+def register(app: typer.Typer) -> None:
+    """Add the lab's commands to the `relevo` command."""
+    app.command()(up)
+    app.command()(down)
+    app.command()(status)
+    app.add_typer(faults, name="fault")
+
+
+def _fail(text: str) -> NoReturn:
+    typer.echo(f"relevo: {text}", err=True)
+    raise typer.Exit(1)
+
+
+def _layout() -> Layout:
+    try:
+        return Layout.from_environment()
+    except LayoutError as error:
+        _fail(str(error))
+
+
+def _inject(fault: dict[str, Any]) -> None:
+    console.print(_ask(_layout(), "/fault", fault)["what"])
+    console.print("undo: relevo fault heal")
+
+
+def _ask(layout: Layout, path: str, body: object = None) -> Any:
+    if read_running(layout) is None:
+        _fail("no lab is running here; start one with `relevo up`")
+    try:
+        return loopback.call(layout.control + path, body, timeout_seconds=FAULT_SECONDS)
+    except loopback.RefusedError as error:
+        _fail(str(error))
+    except loopback.NoAnswerError:
+        _fail("the lab's control API does not answer yet or any more; see `relevo up` or `relevo down`")
+
+
+def _start_detached(layout: Layout, app: Path, *, quick: bool) -> None:
+    """Start the supervisor in a session of its own, show what it says until the lab is ready, and leave it."""
+    running = read_running(layout)
+    if running is not None:
+        _fail("a lab is running already: see `relevo status`, or end it with `relevo down`")
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    log = layout.folder / "supervisor.log"
+    command = [sys.executable, "-m", "loadtests.lab.supervisor", "--app", str(app), *(["--quick"] if quick else [])]
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )  # fmt: skip
+    born = born_of(process.pid)
+    with log.open() as said:
+        while True:
+            ended = process.poll() is not None
+            for line in said:
+                text = line.rstrip()
+                if ended and text.startswith("relevo: "):
+                    _fail(text.removeprefix("relevo: "))
+                console.print(text)
+            if ended:
+                _fail(f"the lab ended with {process.returncode}: see {log}")
+            found = read_running(layout)
+            if found is not None and found["pid"] == process.pid and found["ready"] and born == born_of(process.pid):
+                return
+            time.sleep(0.1)
+
+
+def _introduce(layout: Layout) -> None:
+    """Print what the lab is, what it lacks, and how to use it."""
+    lab = read_running(layout)
+    if lab is None:
+        _fail("the lab ended again: see its log")
+    left = Table("left out of the templates", "", "because", title=None)
+    for kind in lab["left_out"]:
+        left.add_row(kind["type"], str(kind["count"]), kind["reason"])
+    for stack, reason in LEFT_OUT_STACKS.items():
+        left.add_row(f"stack {stack}", "", reason)
+    console.print(left)
+    for difference in LAB_DIFFERENCES:
+        console.print(f"differs from AWS: {difference}")
+    account, edge = lab["account"], lab["edge"]
+    dns_host, _, dns_port = lab["dns"].partition(":")
+    login = json.dumps({"username": account["username"], "password": account["password"]})
+    console.print()
+    for region, place in lab["regions"].items():
+        console.print(f"{region}  {place['api_url']}  (Host: {TOPOLOGY.region_api_name(region)})", markup=False)
+    console.print(f"edge       {edge}  dashboard and API, by what DNS says", markup=False)
+    console.print(f"DNS        dig @{dns_host} -p {dns_port} {TOPOLOGY.api_name}", markup=False)
+    console.print(f"control    {lab['control']}/status", markup=False)
+    console.print(f"account    {account['username']} / {account['password']}  (admin; for this lab only)", markup=False)
+    console.print()
+    console.print(
+        f"TOKEN=$(curl -s {edge}/token -H 'Content-Type: application/json' -d '{login}' | sed 's/.*\"access_token\":\"//;s/\".*//')",
+        markup=False,
+    )
+    console.print(
+        f"curl -i {edge}/v1/orders -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' "
+        '-d \'{"order_id":"A-1","courier":"Ana","items":[{"product":"panela","price":"4500"}]}\'',
+        markup=False,
+    )
+    console.print()
+    speed = "quick" if lab["quick"] else "real"
+    console.print(
+        f"ready in {lab['ready_seconds']:g} s, {speed} timing; `relevo down` ends it, Ctrl-C too where it was started"
+    )
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "?"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)
+
+
+def _seconds(value: float | None) -> str:
+    return "?" if value is None else f"{value:.1f} s"

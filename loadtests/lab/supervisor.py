@@ -1,0 +1,270 @@
+"""The lab's main process: starts everything, tells when something dies, and ends all that it started.
+
+It restarts nothing: a process that died is a finding. `python -m loadtests.lab.supervisor` is the detached form.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from loadtests.lab import aws_faults, deploy, ministack, warming
+from loadtests.lab.assets import assets_of, zipped
+from loadtests.lab.control import serve_control
+from loadtests.lab.faults import Faults
+from loadtests.lab.lab_state import LabState
+from loadtests.lab.layout import LOOPBACK, ROOT, Layout, Seat
+from loadtests.lab.ministack import ProcessFailedError, clean_environment, wait_until_ready
+from loadtests.lab.processes import ProcessBook, Started, end_all, exit_code, is_alive
+from loadtests.lab.status import Status
+from loadtests.lab.stopping import run_until_stopped
+from shared.slo import QUICK, REAL
+
+WATCH_SECONDS: Final = 0.5
+
+Say = Callable[[str], None]
+
+
+class LabError(Exception):
+    """The lab cannot start or went wrong; one line that says what to do."""
+
+
+class _StopRequested(BaseException):
+    """A stop signal came while the lab was starting."""
+
+
+@contextmanager
+def only_lab(layout: Layout) -> Iterator[None]:
+    """Hold the lab's lock: it is free again the moment its holder dies, however it dies."""
+    layout.folder.mkdir(parents=True, exist_ok=True)
+    with layout.lock_file.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LabError("a lab is running already: see `relevo status`, or end it with `relevo down`") from None
+        yield
+
+
+def check_listeners(layout: Layout) -> None:
+    """Raise ``LabError`` for an address that is not there or a port that is taken."""
+    for what, address, port in layout.listeners():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free enough
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise LabError(f"{address} is not an address of this machine: {alias_hint(layout)}") from None
+                if error.errno == errno.EADDRINUSE:
+                    raise LabError(
+                        f"port {port} on {address} ({what}) is in use: end what listens there, or `relevo down`"
+                    ) from None
+                raise LabError(f"cannot listen on {address}:{port} ({what}): {error.strerror}") from None
+
+
+def alias_hint(layout: Layout) -> str:
+    """How to make the Regions' addresses on a system that has only 127.0.0.1."""
+    commands = [f"sudo ifconfig lo0 alias {seat.address} up" for seat in layout.seats.values()]
+    return f"run {' and '.join(commands)}"
+
+
+class Supervisor:
+    """One lab from start to end."""
+
+    def __init__(self, layout: Layout, app: Path, *, quick: bool, say: Say) -> None:
+        self.layout = layout
+        self.say = say
+        clock = QUICK if quick else REAL
+        self.state = LabState(app, quick, clock, warming.LabAccount.new(), [])
+        self.book = ProcessBook(layout.process_file, "")
+        self._seats = list(layout.seats.values())
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Start, serve until SIGTERM or SIGINT, and end everything whatever happens; raises ``LabError``."""
+        with only_lab(self.layout):
+            previous = {number: signal.signal(number, _request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+            try:
+                self._start()
+                on_ready()
+                asyncio.run(self._serve())
+            except _StopRequested:
+                self.say("stopped while starting")
+            except (ProcessFailedError, deploy.DeployError, warming.WarmingError) as error:
+                raise LabError(str(error)) from error
+            finally:
+                for number in previous:
+                    signal.signal(number, signal.SIG_IGN)  # the end must not be cut short
+                self._end()
+                for number, handler in previous.items():
+                    signal.signal(number, handler)
+
+    def _start(self) -> None:
+        began = time.monotonic()
+        ministack.check_installed()
+        deploy.check_app(self.state.app)
+        sweep(self.layout, self.say)
+        check_listeners(self.layout)
+        self.book = ProcessBook.new(self.layout.process_file)
+        shutil.rmtree(self.layout.log_folder, ignore_errors=True)
+        self._start_regions()
+        self._deploy()
+        self._start_surroundings()
+        self._warm()
+        self.state.ready_seconds = round(time.monotonic() - began, 1)
+        self._write_state()
+        threading.Thread(target=self._warm_spares, name="spares", daemon=True).start()
+
+    def _start_regions(self) -> None:
+        gateways = {seat.region: ministack.start_ministack(self.book, self.layout, seat) for seat in self._seats}
+        paths = {seat.region: aws_faults.start_paths(self.book, self.layout, seat) for seat in self._seats}
+        for asset in {
+            asset for seat in self._seats for asset in assets_of(self.state.app, deploy.region_stack(seat.region))
+        }:
+            zipped(asset, self.layout.asset_folder)  # while the Regions start
+        for seat in self._seats:
+            wait_until_ready(
+                gateways[seat.region], f"{seat.endpoint}/_ministack/ready", self._log(gateways[seat.region])
+            )
+            wait_until_ready(paths[seat.region], f"{seat.own_path}/_microburst/health", self._log(paths[seat.region]))
+        self.say(f"two Regions listen: {', '.join(f'{seat.region} on {seat.endpoint}' for seat in self._seats)}")
+
+    def _deploy(self) -> None:
+        keyring = deploy.new_keyring()
+
+        def deploy_to(seat: Seat) -> None:
+            left_out = deploy.deploy_region(self.layout, seat, self.state.app, self.state.clock.time_scale, keyring)
+            self.state.left_out += [kind for kind in left_out if kind not in self.state.left_out]
+
+        self._in_each_region(deploy_to)
+        warming.add_account(self._seats[0], self.state.account)
+        self.say("the stacks are deployed")
+
+    def _start_surroundings(self) -> None:
+        """Start link, DNS, edge and pollers; all of them read the lab file."""
+        self._write_state()
+        lab = ["--lab", str(self.layout.lab_file)]
+        parts: list[tuple[str, str | None, list[str]]] = [
+            ("link", None, lab), ("dns", None, lab), ("edge", None, lab),
+            *(("pollers", seat.region, ["--region", seat.region, *lab]) for seat in self._seats),
+        ]  # fmt: skip
+        for module, region, arguments in parts:
+            name = module if region is None else f"{module}-{region}"
+            self.book.start(
+                name, module, region, [sys.executable, "-m", f"loadtests.lab.{module}", *arguments],
+                environment=clean_environment(), folder=ROOT, log=self.layout.log_folder / f"{name}.log",
+            )  # fmt: skip
+        self._write_state()
+
+    def _warm(self) -> None:
+        warming.wait_for_account(self._seats[1], self.state.account)
+        self._in_each_region(lambda seat: warming.warm_region(seat, self.state.account))
+        started = {process.name: process for process in self.book.started}
+        for name, url in (
+            ("link", f"{self.layout.link_control}/stats"),
+            ("dns", f"{self.layout.dns_control}/health"),
+            ("edge", f"http://{LOOPBACK}:{self.layout.edge_port}/"),
+        ):
+            wait_until_ready(started[name], url, self._log(started[name]))
+        for process in self.book.started:
+            if not is_alive(process):
+                raise ProcessFailedError(self._obituary(process))
+        # Last: a sentinel that cannot see its peer yet would take it for lost.
+        self._in_each_region(warming.start_sentinel)
+        self.say("every function has answered")
+
+    def _warm_spares(self) -> None:
+        try:
+            self._in_each_region(lambda seat: warming.warm_spares(seat, self.state.account))
+        except Exception as error:  # noqa: BLE001  # the lab may be frozen or ended meanwhile, and it works without
+            self.say(f"spare workers were not all started: {error}")
+
+    def _in_each_region(self, work: Callable[[Seat], None]) -> None:
+        with ThreadPoolExecutor(len(self._seats)) as pool:
+            list(pool.map(work, self._seats))
+
+    async def _serve(self) -> None:
+        faults = Faults(self.layout, self.book)
+        async with serve_control(self.layout, faults, Status(self.layout, self.book, faults)):
+            await run_until_stopped(self._watch())
+
+    async def _watch(self) -> None:
+        """Tell when a process dies."""
+        told: set[str] = set()
+        while True:
+            for started in self.book.started:
+                if started.name not in told and not is_alive(started):
+                    told.add(started.name)
+                    self.say(self._obituary(started))
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def _obituary(self, started: Started) -> str:
+        log = self._log(started)
+        return f"{started.name} died with {exit_code(started)}: {ministack.last_line(log)} (see {log})"
+
+    def _log(self, started: Started) -> Path:
+        return self.layout.log_folder / f"{started.name}.log"
+
+    def _write_state(self) -> None:
+        self.state.write(self.layout, self.book)
+
+    def _end(self) -> None:
+        if self.book.lab:
+            end_all(self.book.started, self.book.lab, say=self.say)
+            forget(self.layout)
+
+
+def sweep(layout: Layout, say: Say) -> None:
+    """End what an earlier lab left running because its supervisor was killed; needs the lab's lock or a dead supervisor."""
+    book = ProcessBook.read(layout.process_file)
+    if book is None:
+        return
+    left = [started for started in book.started if is_alive(started)]
+    end_all(book.started, book.lab, say=say)
+    if left:
+        say(f"ended {len(left)} processes that an earlier lab had left")
+    forget(layout)
+
+
+def forget(layout: Layout) -> None:
+    """Remove the files of an ended lab; logs and zipped packages stay."""
+    for file in (layout.lab_file, layout.process_file):
+        file.unlink(missing_ok=True)
+    shutil.rmtree(layout.temporary_folder, ignore_errors=True)
+
+
+def _request_stop(*_: object) -> None:
+    raise _StopRequested
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Runs a lab until it is told to stop.")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--app", type=Path, required=True)
+    arguments = parser.parse_args()
+    os.umask(0o077)
+
+    def say(text: str) -> None:
+        print(text, flush=True)
+
+    try:
+        Supervisor(Layout.from_environment(), arguments.app.absolute(), quick=arguments.quick, say=say).run()
+    except LabError as error:
+        sys.exit(f"relevo: {error}")
+
+
+if __name__ == "__main__":
+    main()

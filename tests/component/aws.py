@@ -1,0 +1,74 @@
+"""The AWS resources of one Region, as the stacks make them, in moto: tables with their keys and indexes, topic, bus, secret."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import boto3
+
+from shared.topology import TOPOLOGY
+
+REGION, PEER = "us-east-1", "us-east-2"
+KEYS = {"K1": "first-key-of-the-keyring-of-the-tests", "K2": "second-key-of-the-keyring-of-the-tests"}
+ENVIRONMENT = {
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "ORDER_LOG_TABLE": TOPOLOGY.order_log_table,
+    "ORDER_VIEW_TABLE": TOPOLOGY.order_view_table,
+    "ACCOUNTS_TABLE": TOPOLOGY.accounts_table,
+    "CONTROL_TABLE": TOPOLOGY.control_table,
+    "EFFECT_BUS_NAME": TOPOLOGY.effect_bus,
+    "TIME_SCALE": "1",
+    "PEER_REGION": PEER,
+    "PEER_ENDPOINT": "http://127.0.0.1:1",
+    "PEER_AWS_ENDPOINT_URL": "",
+    "API_DOMAIN": TOPOLOGY.api_name,
+    "STATUS": "created",
+    "POWERTOOLS_SERVICE_NAME": "relevo",
+    "POWERTOOLS_METRICS_NAMESPACE": "Relevo",
+    "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+    "POWERTOOLS_TRACE_DISABLED": "true",
+}
+
+
+def create_tables(dynamodb: Any) -> None:
+    """The tables with the keys and indexes that the stacks give them."""
+    for name in (TOPOLOGY.order_log_table, TOPOLOGY.accounts_table, TOPOLOGY.control_table):
+        dynamodb.create_table(TableName=name, **_keyed("pk", "sk"), BillingMode="PAY_PER_REQUEST")
+    indexes = (("list", "list_bucket", "list_key"), ("pending", "pending_region", "due_at"))
+    dynamodb.create_table(
+        TableName=TOPOLOGY.order_view_table,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=_keyed("pk", "sk")["KeySchema"],
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", *(key for index in indexes for key in index[1:]))
+        ],
+        GlobalSecondaryIndexes=[
+            {"IndexName": name, "KeySchema": _keyed(*keys)["KeySchema"], "Projection": {"ProjectionType": "ALL"}}
+            for name, *keys in indexes
+        ],
+    )
+
+
+def _keyed(partition: str, sort: str) -> dict[str, Any]:
+    return {
+        "KeySchema": [{"AttributeName": partition, "KeyType": "HASH"}, {"AttributeName": sort, "KeyType": "RANGE"}],
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name in (partition, sort)],
+    }
+
+
+def create_resources() -> dict[str, str]:
+    """Everything a Region's functions use; returns the names that are known only afterwards, for the environment."""
+    create_tables(boto3.client("dynamodb", REGION))
+    topic = boto3.client("sns", REGION).create_topic(
+        Name=TOPOLOGY.event_topic, Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "false"}
+    )
+    boto3.client("events", REGION).create_event_bus(Name=TOPOLOGY.effect_bus)
+    secret = boto3.client("secretsmanager", REGION).create_secret(
+        Name=TOPOLOGY.keyring_secret, SecretString=json.dumps({"current": "K1", "keys": KEYS})
+    )
+    return {"EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"]}

@@ -1,0 +1,126 @@
+"""The operators' commands against a real DynamoDB interface: what they print, what they refuse, what they write."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pytest
+import typer
+from moto import mock_aws
+from typer.testing import CliRunner
+
+from runbooks.commands import register
+from runbooks.target import Target, current_target
+from shared.domain.auth import password_matches
+from shared.topology import TOPOLOGY
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+runner = CliRunner()
+
+
+@pytest.fixture
+def relevo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[typer.Typer]:
+    """The `relevo` command, outside of any lab, with both Regions' control and account tables."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    app = typer.Typer()
+    register(app)
+    with mock_aws():
+        for region in TOPOLOGY.region_names:
+            for table in (TOPOLOGY.accounts_table, TOPOLOGY.control_table):
+                boto3.client("dynamodb", region_name=region).create_table(
+                    TableName=table,
+                    BillingMode="PAY_PER_REQUEST",
+                    KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+                    AttributeDefinitions=[
+                        {"AttributeName": "pk", "AttributeType": "S"},
+                        {"AttributeName": "sk", "AttributeType": "S"},
+                    ],
+                )
+        yield app
+
+
+def test_account_add_takes_the_password_from_standard_input_and_stores_only_its_hash(relevo: typer.Typer) -> None:
+    done = runner.invoke(relevo, ["account", "add", "ana", "--role", "operator"], input="correct horse\n")
+    assert done.exit_code == 0, done.output
+    assert "correct horse" not in done.output
+    account = current_target().accounts(TOPOLOGY.owner_region).account("ana")
+    assert account is not None
+    assert account.role == "operator"
+    assert "correct horse" not in account.password_hash
+    assert password_matches(account, "correct horse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "password", "said"),
+    [
+        (["bo", "--role", "emperor"], "correct horse\n", "expected one of"),
+        (["bo", "--region", "eu-west-1"], "correct horse\n", "expected one of"),
+        (["bo"], "short\n", "8 to 200"),
+        (["b\x07o"], "correct horse\n", "control characters"),
+    ],
+)
+def test_account_add_refuses_bad_input_with_one_clear_message(
+    relevo: typer.Typer, arguments: list[str], password: str, said: str
+) -> None:
+    done = runner.invoke(relevo, ["account", "add", *arguments], input=password)
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.replace("│", " ").split())
+
+
+def test_account_add_refuses_a_name_that_is_taken(relevo: typer.Typer) -> None:
+    assert runner.invoke(relevo, ["account", "add", "ana"], input="correct horse\n").exit_code == 0
+    again = runner.invoke(relevo, ["account", "add", "ana"], input="another horse\n")
+    assert again.exit_code == 1
+    assert "already" in again.output
+    account = current_target().accounts(TOPOLOGY.owner_region).account("ana")
+    assert account is not None
+    assert password_matches(account, "correct horse")
+
+
+def test_readmit_prints_its_plan_and_acts_only_with_yes(relevo: typer.Typer) -> None:
+    control = current_target().control("us-east-2")
+    control.drain("us-east-1", by="sentinel of us-east-2", reason="lost", now=NOW)
+    plan = runner.invoke(relevo, ["readmit", "us-east-1"])
+    assert plan.exit_code == 0
+    assert "nothing done" in plan.output
+    assert control.register().drains("us-east-1")
+    done = runner.invoke(relevo, ["readmit", "us-east-1", "--yes"])
+    assert done.exit_code == 0
+    assert control.register().draining == "none"
+
+
+def test_readmit_never_calls_the_region_that_is_readmitted(
+    relevo: typer.Typer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current_target().control("us-east-2").drain("us-east-1", by="someone", reason="lost", now=NOW)
+    whole = Target.client
+
+    def refuse(self: Target, service: str, region: str) -> object:
+        assert region != "us-east-1", f"{service} was called in the Region that is being left"
+        return whole(self, service, region)
+
+    monkeypatch.setattr(Target, "client", refuse)
+    assert runner.invoke(relevo, ["readmit", "us-east-1", "--yes"]).exit_code == 0
+
+
+def test_readmit_of_a_region_that_is_not_drained_changes_nothing(relevo: typer.Typer) -> None:
+    control = current_target().control("us-east-1")
+    control.drain("us-east-1", by="someone", reason="lost", now=NOW)
+    done = runner.invoke(relevo, ["readmit", "us-east-2", "--yes"])
+    assert "not drained" in done.output
+    assert control.register().drains("us-east-1")
+
+
+def test_commands_act_on_the_lab_when_one_runs_here(tmp_path: Path) -> None:
+    state = tmp_path / "lab.json"
+    assert current_target(state).name == "aws"
+    state.write_text(json.dumps({"regions": {"us-east-1": {"endpoint": "http://127.0.1.1:4566"}}}))
+    target = current_target(state)
+    assert target.name == "lab"
+    assert target.dynamodb("us-east-1").meta.endpoint_url == "http://127.0.1.1:4566"
