@@ -20,7 +20,8 @@ from shared.topology import TOPOLOGY, Topology
 def build(topology: Topology = TOPOLOGY, outdir: str | None = None) -> cdk.App:
     """Wire every stack of ``topology``; the flags of cdk.json hold without the CLI too."""
     flags = json.loads((Path(__file__).parent / "cdk.json").read_text())["context"]
-    app = cdk.App(context=flags, outdir=outdir, analytics_reporting=False, tree_metadata=False)
+    # Traces through jsii name no line of ours, and they are the one thing that differs from run to run.
+    app = cdk.App(context=flags, outdir=outdir, analytics_reporting=False, stack_traces=False, tree_metadata=False)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     data = DataStack(app, "relevo-data", topology=topology)
     GlobalStack(app, "relevo-global", topology=topology)

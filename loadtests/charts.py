@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 from typing import Final
 
 WIDTH: Final = 1000
@@ -276,7 +277,7 @@ def phase_ruler(axis: TimeAxis) -> str:
         if end - x > 6.2 * len(band.name) + 4:
             parts.append(f'<text class="ruler-text" x="{(x + end) / 2:.1f}" y="37">{escape(band.name)}</text>')
     labelled = [event for event in axis.events if event.kind != "note"]
-    for event, following in zip(labelled, [*labelled[1:], None], strict=True):
+    for event, following in zip_longest(labelled, labelled[1:]):
         x = axis.x(event.at)
         crowded = following is not None and axis.x(following.at) - x < 7 * len(event.label)
         side, shift = ("end", -4) if crowded or x > WIDTH - 7 * len(event.label) else ("start", 4)

@@ -5,6 +5,7 @@ Runs in Locust's process. Credentials come from a file or the environment and ar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -47,6 +48,7 @@ class Credentials:
     def __init__(self, accounts: list[Account]) -> None:
         self._accounts = accounts
         self._tokens: dict[str, tuple[str, float]] = {}
+        self._failed: dict[str, float] = {}
         self._lock = RLock()
 
     def account_for(self, role: str) -> Account | None:
@@ -57,31 +59,42 @@ class Credentials:
         return account.username if account else "nobody"
 
     def token_for(self, role: str, connections: Connections) -> str | None:
-        """Return a token that is still good, logging in if need be; ``None`` without an account or an answer."""
+        """Return a token that is still good, logging in if need be; ``None`` without an account or an answer.
+
+        One client logs in while the others wait; when it fails they do not try in its place at once.
+        """
         account = self.account_for(role)
         if account is None:
             return None
-        known = self._tokens.get(account.username)
-        if known is not None and known[1] > time.time():
-            return known[0]
-        with self._lock:
-            known = self._tokens.get(account.username)
-            if known is not None and known[1] > time.time():
-                return known[0]
-            login = {"username": account.username, "password": account.password}
-            answer = connections.send("POST", "/token", login)
-            token = answer.body.get("access_token")
-            if not isinstance(token, str):
-                log.warning("login of %s failed: %s %s", account.username, answer.http, answer.error)
-                return known[0] if known else None
-            self._tokens[account.username] = (token, time.time() + TOKEN_SECONDS)
+        asked_at = time.time()
+        if (token := self._good_token(account)) is not None:
             return token
+        with self._lock:
+            if (token := self._good_token(account)) is not None or self._failed.get(account.username, 0.0) > asked_at:
+                return token
+            answer = connections.send("POST", "/token", {"username": account.username, "password": account.password})
+            fresh = answer.body.get("access_token")
+            if isinstance(fresh, str):
+                self._tokens[account.username] = (fresh, time.time() + TOKEN_SECONDS)
+                return fresh
+            log.warning("login of %s failed: %s %s", account.username, answer.http, answer.error)
+            self._failed[account.username] = time.time()
+            return None
+
+    def _good_token(self, account: Account) -> str | None:
+        token, until = self._tokens.get(account.username, ("", 0.0))
+        return token if until > time.time() else None
 
     def forget(self, role: str, token: str | None) -> None:
         """Drop a token that was refused, unless another greenlet has replaced it already."""
         account = self.account_for(role)
         if account is not None and self._tokens.get(account.username, ("", 0.0))[0] == token:
             del self._tokens[account.username]
+
+
+def run_id(seed: str) -> str:
+    """A short name for a run that starts every order id and key of it."""
+    return f"R{hashlib.sha256(seed.encode()).hexdigest()[:6]}"
 
 
 @dataclass
@@ -145,6 +158,14 @@ def locations_from(option: str, regions: tuple[str, ...]) -> tuple[str, ...]:
     return (option,)
 
 
+def spacing_from(option: str) -> Spacing:
+    match option:
+        case "poisson" | "even":
+            return option
+        case _:
+            raise ValueError("--relevo-arrivals must be 'poisson' or 'even'")
+
+
 def server_from(option: str) -> tuple[str, int] | None:
     """Parse ``host:port`` of a DNS server; empty means the system's resolver."""
     if not option:
@@ -168,7 +189,7 @@ def fleet_from(options: Namespace, host: str, run: str, regions: tuple[str, ...]
         host=host,
         run=run,
         seed=options.relevo_seed,
-        spacing=options.relevo_arrivals,
+        spacing=spacing_from(options.relevo_arrivals),
         credentials=Credentials(read_accounts(options.relevo_users)),
         dns_server=server_from(options.relevo_dns),
         subnets=parse_subnets(options.relevo_subnets),

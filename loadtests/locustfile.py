@@ -11,16 +11,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from locust import LoadTestShape, events
+from locust import LoadTestShape, User, events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from loadtests.fleet import fleet_from
+from loadtests.fleet import fleet_from, run_id
 from loadtests.shapes import Steering, crowd_for, growth_steps, step_at
-from loadtests.users import ClientSystem, Courier, Operator, PinnedClient, run_id
+from loadtests.users import ClientSystem, Courier, Operator, PinnedClient
 from shared.topology import TOPOLOGY
 
-__all__ = ["ClientSystem", "Courier", "Operator", "PinnedClient"]
+ALL_USERS = (Courier, ClientSystem, Operator, PinnedClient)
 
 SPAWN_PER_SECOND = 100.0  # a step is a step, not a ramp; Locust warns above this
 
@@ -54,6 +54,14 @@ def assemble(environment: Environment, **_: Any) -> None:
     run = options.relevo_run or run_id(str(time.time_ns()))
     fleet = fleet_from(options, environment.host or "", run, TOPOLOGY.region_names)
     environment.relevo_fleet = fleet  # type: ignore[attr-defined]  # Locust's way to hand things to users
+    environment.user_classes = [user for user in environment.user_classes if has_tasks(user, options)]
+
+
+def has_tasks(user: type[User], options: Any) -> bool:
+    """Whether tags leave a user class anything to do; Locust would start users without tasks, and fail."""
+    tags, excluded = set(options.tags or ()), set(options.exclude_tags or ())
+    own: list[set[str]] = [getattr(work, "locust_tag_set", set()) for work in user.tasks]
+    return any((not tags or tags & names) and not excluded & names for names in own)
 
 
 if os.environ.get("RELEVO_SHAPE", "growth") != "none":
@@ -73,4 +81,6 @@ if os.environ.get("RELEVO_SHAPE", "growth") != "none":
                 multiple = None if step is None else step.multiple
             if multiple is None:
                 return None
-            return crowd_for(multiple, TOPOLOGY.baseline).users, SPAWN_PER_SECOND
+            classes = self.runner.environment.user_classes
+            share = sum(user.weight for user in classes) / sum(user.weight for user in ALL_USERS)
+            return round(crowd_for(multiple, TOPOLOGY.baseline).users * share), SPAWN_PER_SECOND

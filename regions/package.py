@@ -26,7 +26,7 @@ SOURCE_SUFFIXES: Final = (".py", ".json")
 SERVICES: Final = ("dynamodb", "events", "secretsmanager", "sns", "sqs")
 SDK_DATA_FILES: Final = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
 # Not needed at run time: metadata and scripts, boto3's resource models and examples, the Swagger page of Powertools,
-# and zones of dateutil, which botocore never asks for.
+# urllib3's code for browsers, and zones of dateutil, which botocore never asks for.
 UNUSED: Final = (
     "*.dist-info",
     "bin",
@@ -35,6 +35,7 @@ UNUSED: Final = (
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.js",
     "aws_lambda_powertools/event_handler/openapi/swagger_ui/*.css",
     "dateutil/zoneinfo/*.tar.gz",
+    "urllib3/contrib/emscripten",
     "**/py.typed",
     "**/__pycache__",
 )

@@ -123,7 +123,8 @@ class Relay(Construct):
                 parallelization_factor=1,
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,
-                retry_attempts=10,
+                # Outlasts an hour of a failing table; what fails for ever may not hold up its shard longer than that.
+                retry_attempts=100,
                 max_record_age=cdk.Duration.hours(6),
                 on_failure=sources.SqsDlq(self.failures),
             )

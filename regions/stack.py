@@ -74,12 +74,19 @@ class RegionStack(cdk.Stack):
     def _surroundings(self, topology: Topology, region: str, package: Path) -> Surroundings:
         peer = topology.peer_of(region)
         time_scale = cdk.CfnParameter(
-            self, "TimeScale", type="Number", default=1, description="Multiplies every wait of the product"
+            self,
+            "TimeScale",
+            type="Number",
+            default=1,
+            min_value=0.001,
+            max_value=1,
+            description="Multiplies every wait of the product",
         )
         peer_endpoint = cdk.CfnParameter(
             self,
             "PeerEndpoint",
             default=f"https://{topology.region_api_name(peer)}",
+            allowed_pattern="https?://.+",
             description="Base URL of the peer Region's API",
         )
         peer_aws_endpoint_url = cdk.CfnParameter(

@@ -34,8 +34,11 @@ class DrillPlan:
         return self.steady[-1].multiple
 
     @property
-    def at_most_seconds(self) -> float:
-        """An upper bound for the whole course, for a progress bar."""
-        steady = sum(step.seconds for step in self.steady)
-        waits = self.lost_at_most_seconds + self.caught_up_at_most_seconds + self.converge_at_most_seconds
-        return self.warm_up.seconds + steady + waits + self.together_seconds
+    def usual_seconds(self) -> float:
+        """How long the course lasts when every wait ends as soon as it may."""
+        return (
+            self.warm_up.seconds
+            + sum(step.seconds for step in self.steady)
+            + self.lost_at_least_seconds
+            + self.together_seconds
+        )

@@ -106,6 +106,8 @@ class Drill:
             converged_at=judgement.converged_at,
         )
         notes = [*measures.notes, *course.notes, *(f"probe: {text}" for text in [*left, *observers.troubles()])]
+        if judgement.trouble:
+            notes.insert(0, judgement.trouble)
         if not observers.ledger.commands:
             notes.append("no command was sent: the load did not run")
         seen = Seen(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from loadtests import gate
@@ -182,7 +183,7 @@ def _dns_strip(place: str, answers: Sequence[DnsAnswer], zero: float, end: float
     """Join equal answers to bars."""
     mine = [answer for answer in answers if answer.location == place and answer.at <= end]
     segments: list[Segment] = []
-    for answer, following in zip(mine, [*mine[1:], None], strict=True):
+    for answer, following in zip_longest(mine, mine[1:]):
         until = (following.at if following else end) - zero
         label = answer.region or "no answer"
         start = max(0.0, answer.at - zero)
@@ -221,6 +222,8 @@ def _headline(
     broken = [promise.name for promise in promises if not promise.passed]
     if broken:
         return f"{len(broken)} of {len(promises)} promises did not hold: {', '.join(broken)}."
+    if not promises:
+        return "Nothing was measured."
     lost_for = (course.healed_at or 0.0) - (course.fault_at or 0.0)
     return (
         f"{plan.region} was lost at {plan.peak:g}x for {lost_for:.0f} s. 95 % of its clients were served again within "

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.lab import loopback
-from loadtests.lab.deploy import LAB_DIFFERENCES
+from loadtests.lab.introduction import introduce
 from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
+from loadtests.lab.preflight import LabError
 from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
-from loadtests.lab.supervisor import LabError, Supervisor, sweep
-from loadtests.lab.templates import LEFT_OUT_STACKS
+from loadtests.lab.supervisor import Supervisor, sweep
 from shared.topology import TOPOLOGY
 
 FAULT_SECONDS: Final = 30.0
@@ -71,7 +71,9 @@ def status(
     if as_json:
         typer.echo(json.dumps(found))
         return
-    table = Table("Region", "state", "healthy (DNS)", "drained", "heartbeat", "lag", "oldest pending", "dead letters")
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Region", "state", "healthy", "drained", "heartbeat", "lag", "pending", "dead letters"):
+        table.add_column(heading, no_wrap=True)
     for region, seen in found["regions"].items():
         depths = seen["dlq_depth"]
         letters = (
@@ -209,43 +211,10 @@ def _start_detached(layout: Layout, app: Path, *, quick: bool) -> None:
 
 
 def _introduce(layout: Layout) -> None:
-    """Print what the lab is, what it lacks, and how to use it."""
     lab = read_running(layout)
     if lab is None:
         _fail("the lab ended again: see its log")
-    left = Table("left out of the templates", "", "because", title=None)
-    for kind in lab["left_out"]:
-        left.add_row(kind["type"], str(kind["count"]), kind["reason"])
-    for stack, reason in LEFT_OUT_STACKS.items():
-        left.add_row(f"stack {stack}", "", reason)
-    console.print(left)
-    for difference in LAB_DIFFERENCES:
-        console.print(f"differs from AWS: {difference}")
-    account, edge = lab["account"], lab["edge"]
-    dns_host, _, dns_port = lab["dns"].partition(":")
-    login = json.dumps({"username": account["username"], "password": account["password"]})
-    console.print()
-    for region, place in lab["regions"].items():
-        console.print(f"{region}  {place['api_url']}  (Host: {TOPOLOGY.region_api_name(region)})", markup=False)
-    console.print(f"edge       {edge}  dashboard and API, by what DNS says", markup=False)
-    console.print(f"DNS        dig @{dns_host} -p {dns_port} {TOPOLOGY.api_name}", markup=False)
-    console.print(f"control    {lab['control']}/status", markup=False)
-    console.print(f"account    {account['username']} / {account['password']}  (admin; for this lab only)", markup=False)
-    console.print()
-    console.print(
-        f"TOKEN=$(curl -s {edge}/token -H 'Content-Type: application/json' -d '{login}' | sed 's/.*\"access_token\":\"//;s/\".*//')",
-        markup=False,
-    )
-    console.print(
-        f"curl -i {edge}/v1/orders -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' "
-        '-d \'{"order_id":"A-1","courier":"Ana","items":[{"product":"panela","price":"4500"}]}\'',
-        markup=False,
-    )
-    console.print()
-    speed = "quick" if lab["quick"] else "real"
-    console.print(
-        f"ready in {lab['ready_seconds']:g} s, {speed} timing; `relevo down` ends it, Ctrl-C too where it was started"
-    )
+    introduce(lab, console)
 
 
 def _shown(value: object) -> str:

@@ -54,7 +54,7 @@ def invoke(client: LambdaClient, function: str, event: Mapping[str, object]) -> 
         invoked = client.invoke(FunctionName=function, Payload=json.dumps(event, default=_wire_form).encode())
         payload = invoked["Payload"].read()
     except ClientError as error:
-        return Answer(Verdict.NOT_REACHED, reason=str(error.response["Error"].get("Code", error)))
+        return Answer(Verdict.NOT_REACHED, reason=str(error))
     except (BotoCoreError, OSError) as error:
         return Answer(Verdict.NOT_REACHED, reason=type(error).__name__)
     if kind := invoked.get("FunctionError"):

@@ -9,35 +9,14 @@ winner gets it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-Item = Mapping[str, object]
+from loadtests.lab.versions import Key, Version
 
-ABSENT: Final = b""  # fingerprint of an item that is not there
 DOUBT_SECONDS: Final = 30.0  # how long after a Region answers again a write of unknown outcome may still show up
 FORGET_MARGIN_SECONDS: Final = 5.0
-
-
-class Key(NamedTuple):
-    """Where an item lives."""
-
-    table: str
-    pk: str
-    sk: str
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One write that a client made in one Region, as its stream showed it; ``item`` is None for a delete."""
-
-    key: Key
-    region: str
-    written_at: float
-    item: Item | None
-    fingerprint: bytes
-    replaced: bytes  # fingerprint of what it overwrote
 
 
 @dataclass(slots=True)

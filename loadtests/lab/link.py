@@ -8,29 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
-import json
 import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
-from loadtests.lab.dynamodb_wire import DynamoDB, DynamoError, Page, RegionSilentError, StreamRecord, open_session
+from loadtests.lab.dynamodb_wire import DynamoDB, DynamoError, RegionSilentError, open_session
 from loadtests.lab.lab_file import Lab, lab_from_arguments
-from loadtests.lab.last_writer import ABSENT, Conditions, Item, Key, Replication, Transfer, Version
+from loadtests.lab.last_writer import Conditions, Replication, Transfer
 from loadtests.lab.link_control import serve_control
 from loadtests.lab.stopping import run_until_stopped
+from loadtests.lab.stream_reader import Reader
 from shared.topology import TOPOLOGY
 
 TABLES: Final = (TOPOLOGY.order_log_table, TOPOLOGY.accounts_table, TOPOLOGY.control_table)
 BUSY_POLL_SECONDS: Final = 0.1
 IDLE_POLL_SECONDS: Final = 0.25
-BUSY_FOR_SECONDS: Final = 2.0
 SILENT_RETRY_SECONDS: Final = 0.25
 MIN_PAUSE_SECONDS: Final = 0.005
 BATCH: Final = 25  # BatchWriteItem's limit
-FULL_PAGE_BYTES: Final = 700_000  # a page is cut at 1 MB, so a large one may not be the last
 
 log = logging.getLogger("relevo.link")
 
@@ -45,72 +42,6 @@ class Measures:
     def note(self, direction: str, delay_seconds: float) -> None:
         self.applied[direction] = self.applied.get(direction, 0) + 1
         self.delays.setdefault(direction, deque(maxlen=500)).append(delay_seconds)
-
-
-class Reader:
-    """Reads one table's stream in one Region, from its oldest record on, without skipping any."""
-
-    def __init__(self, replica: DynamoDB, table: str, replication: Replication) -> None:
-        self._replica = replica
-        self._table = table
-        self._replication = replication
-        self._stream: str | None = None
-        self._iterator: str | None = None
-        self._last_sequence_number: str | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self.busy_until = 0.0
-        self.read_at = 0.0
-
-    async def read_to_end(self) -> int:
-        """Observe all that was written before now; returns how many records came.
-
-        Raises ``RegionSilentError`` or ``DynamoError``; what had come before that is kept.
-        """
-        async with self._one_at_a_time:
-            total = 0
-            while True:
-                asked_at = time.time()
-                page = await self._next_page()
-                if page is None:
-                    return total
-                observed_at = time.time()
-                for record in page.records:
-                    self._replication.observe(read_version(record, self._replica.region, self._table, observed_at))
-                if page.records:
-                    total += len(page.records)
-                    self._last_sequence_number = page.records[-1]["dynamodb"]["SequenceNumber"]
-                    self.busy_until = asked_at + BUSY_FOR_SECONDS
-                if not _may_have_more(page):
-                    self._replication.read_to_end(self._replica.region, self._table, as_of=asked_at)
-                    self.read_at = asked_at
-                    return total
-
-    async def _next_page(self) -> Page | None:
-        if self._iterator is None:
-            found = await self._replica.find_stream(self._table)
-            if found is None:
-                return None
-            if found != self._stream:
-                self._stream, self._last_sequence_number = found, None
-            self._iterator = await self._position(found)
-        try:
-            page = await self._replica.records(self._iterator)
-        except DynamoError:
-            self._iterator = None  # expired after 15 minutes without an answer, or the table was made anew
-            raise
-        self._iterator = page.next_iterator
-        return page
-
-    async def _position(self, stream: str) -> str:
-        if self._last_sequence_number is None:
-            return await self._replica.oldest_position(stream)
-        try:
-            return await self._replica.position_after(stream, self._last_sequence_number)
-        except DynamoError as error:
-            if error.code != "TrimmedDataAccessException":
-                raise
-            log.warning("%s: records older than 24 hours were lost unread", stream)
-            return await self._replica.oldest_position(stream)
 
 
 class Link:
@@ -142,6 +73,7 @@ class Link:
             event.set()
 
     async def _follow(self, name: str, reader: Reader) -> None:
+        silent = False
         while True:
             now = time.time()
             pause = BUSY_POLL_SECONDS if now < reader.busy_until else IDLE_POLL_SECONDS
@@ -152,9 +84,14 @@ class Link:
                 if await reader.read_to_end():
                     self.wake()
             except (RegionSilentError, DynamoError) as error:
-                log.warning("%s: %s", name, error)
+                if not silent:
+                    log.warning("%s cannot be read: %s", name, error)
+                silent = True
                 await asyncio.sleep(SILENT_RETRY_SECONDS)
             else:
+                if silent:
+                    log.warning("%s can be read again", name)
+                silent = False
                 await asyncio.sleep(MIN_PAUSE_SECONDS)
 
     async def _apply(self, region: str) -> None:
@@ -206,42 +143,6 @@ class Link:
 def direction(source: str, target: str) -> str:
     """The name of one way of the link."""
     return f"{source}->{target}"
-
-
-def _may_have_more(page: Page) -> bool:
-    return len(page.records) == 1000 or page.size >= FULL_PAGE_BYTES
-
-
-def read_version(record: StreamRecord, region: str, table: str, observed_at: float) -> Version:
-    """Turn a stream record into a version of its item."""
-    images = record["dynamodb"]
-    key = Key(table, images["Keys"]["pk"]["S"], images["Keys"]["sk"]["S"])
-    item = images.get("NewImage")
-    return Version(
-        key, region, written_at(images["SequenceNumber"], images["ApproximateCreationDateTime"], observed_at),
-        item, fingerprint(item), fingerprint(images.get("OldImage")),
-    )  # fmt: skip
-
-
-def written_at(sequence_number: str, created_second: float, observed_at: float) -> float:
-    """When a record was written, as exactly as can be told.
-
-    MiniStack's sequence numbers start with the milliseconds of the write; the creation time has whole seconds, and both
-    must agree. Otherwise it is the time at which the link saw the record, within that second.
-    """
-    digits = sequence_number[:20]
-    if len(sequence_number) >= 20 and digits.isdigit():
-        seconds = int(digits) / 1000
-        if -1.0 <= seconds - created_second <= 2.0:
-            return seconds
-    return min(max(observed_at, created_second), created_second + 0.999)
-
-
-def fingerprint(item: Item | None) -> bytes:
-    """A short stand-in for an item's content."""
-    if item is None:
-        return ABSENT
-    return hashlib.blake2b(json.dumps(item, sort_keys=True).encode(), digest_size=16).digest()
 
 
 async def run_link(lab: Lab) -> None:

@@ -1,30 +1,26 @@
 """Starts one MiniStack per Region, with IAM enforced and all of its files inside the lab's folder.
 
 Its Lambda workers inherit its environment: their way to AWS leads through the Region's own path, where faults are injected.
-`python -m loadtests.lab.ministack` is MiniStack with the punctuality and the patience of AWS's schedules.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from loadtests.lab import loopback
+from loadtests.lab.gateway import SCALE_VARIABLE
 from loadtests.lab.layout import ACCOUNT, ROOT, Layout, Seat
 from loadtests.lab.processes import ProcessBook, Started, exit_code, is_alive
 
 ROLE: Final = "ministack"
 ROOT_KEY: Final = "test"  # MiniStack's root credentials, id and secret alike
 READY_SECONDS: Final = 30.0  # the first time after an installation, Python compiles it
-SCHEDULE_LOOK_SECONDS: Final = 0.5
-SCHEDULED_EVENT_SECONDS: Final = 60.0  # how long a throttled scheduled invocation waits for its turn
 # Nothing of the caller's own AWS set-up, proxies or Python paths may reach the lab.
 FOREIGN_PREFIXES: Final = ("AWS_", "PYTHON", "MINISTACK_", "LOCALSTACK_", "LAMBDA_")
 FOREIGN_NAMES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SERVICES", "PERSIST_STATE", "USE_SSL")
@@ -51,7 +47,7 @@ def clean_environment(caller: Mapping[str, str] = os.environ) -> dict[str, str]:
     }
 
 
-def environment_of(seat: Seat, folder: Path) -> dict[str, str]:
+def environment_of(seat: Seat, folder: Path, time_scale: float) -> dict[str, str]:
     """Everything that makes a MiniStack process this Region."""
     return clean_environment() | {
         "BIND_HOST": seat.address,
@@ -60,12 +56,14 @@ def environment_of(seat: Seat, folder: Path) -> dict[str, str]:
         "MINISTACK_REGION": seat.region,
         "MINISTACK_ACCOUNT_ID": ACCOUNT,
         "AWS_DEFAULT_REGION": seat.region,
+        SCALE_VARIABLE: f"{time_scale:g}",
         "AUTH": "true",
         "PERSIST_STATE": "0",
         "STATE_DIR": str(folder / "state"),
         "S3_DATA_DIR": str(folder / "s3"),
         "TMPDIR": str(folder),
         "LOG_LEVEL": "WARNING",
+        "MINISTACK_WORKER_THREADS": "256",  # invocations that wait for each other hold one each
         "LAMBDA_WARM_TTL_SECONDS": "86400",
         "AWS_ENDPOINT_URL": seat.own_path,
         "IOT_MTLS_ENABLED": "0",  # one port for both processes otherwise
@@ -83,14 +81,14 @@ def check_installed() -> None:
         )
 
 
-def start_ministack(book: ProcessBook, layout: Layout, seat: Seat) -> Started:
+def start_ministack(book: ProcessBook, layout: Layout, seat: Seat, time_scale: float) -> Started:
     """Start a Region's MiniStack; it is ready some time later (``wait_until_ready``)."""
     folder = layout.temporary_folder / seat.region
     folder.mkdir(parents=True, exist_ok=True)
     name = f"ministack-{seat.region}"
     return book.start(
-        name, ROLE, seat.region, [sys.executable, "-m", "loadtests.lab.ministack"],
-        environment=environment_of(seat, folder), folder=ROOT, log=layout.log_folder / f"{name}.log",
+        name, ROLE, seat.region, [sys.executable, "-m", "loadtests.lab.gateway"],
+        environment=environment_of(seat, folder, time_scale), folder=ROOT, log=layout.log_folder / f"{name}.log",
     )  # fmt: skip
 
 
@@ -112,37 +110,3 @@ def last_line(log: Path) -> str:
     except OSError:
         return "no log"
     return lines[-1].strip() if lines else "it wrote nothing"
-
-
-def run_punctually() -> None:
-    """Run MiniStack, looking at schedules twice a second instead of each ten.
-
-    A scheduled invocation that is throttled waits for its turn, as in Lambda's own queue: MiniStack drops it, and a
-    sentinel that ends a second late would rest for a minute.
-    """
-    from ministack.app import main  # type: ignore[import-untyped]  # noqa: PLC0415  # imports with the environment set
-    from ministack.services import eventbridge, lambda_svc  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    def dispatch(function: str, payload: str) -> None:
-        record, config, _ = lambda_svc._get_func_record_for_ref(function)  # noqa: SLF001  # replaces MiniStack's own
-        if record is None or config is None:
-            return
-        execution = lambda_svc._execution_record_for_config(record, config)  # noqa: SLF001
-
-        def run() -> None:
-            deadline = time.monotonic() + SCHEDULED_EVENT_SECONDS
-            while time.monotonic() < deadline:
-                result = lambda_svc._execute_function_with_config_scope(execution, json.loads(payload))  # noqa: SLF001
-                if not result.get("throttle"):
-                    return
-                time.sleep(SCHEDULE_LOOK_SECONDS)
-
-        threading.Thread(target=run, daemon=True).start()
-
-    eventbridge._SCHEDULER_TICK_INTERVAL = SCHEDULE_LOOK_SECONDS  # noqa: SLF001
-    eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
-    main()
-
-
-if __name__ == "__main__":
-    run_punctually()

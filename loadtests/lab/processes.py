@@ -22,7 +22,7 @@ from typing import Final, TypedDict
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 MARK: Final = "RELEVO_LAB"  # environment variable that everything a lab starts inherits; its value is the lab's id
-TERMINATE_SECONDS: Final = 5.0
+TERMINATE_SECONDS: Final = 2.0  # nothing durable is lost: a lab's state ends with it
 
 
 @dataclass(frozen=True)

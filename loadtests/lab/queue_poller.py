@@ -31,7 +31,7 @@ from loadtests.lab.queue_batches import (
     queue_record,
 )
 from loadtests.lab.region_clients import RegionClients
-from loadtests.lab.stream_batches import backoff_seconds
+from loadtests.lab.stream_batches import LONGEST_UNREACHED_SECONDS, backoff_seconds
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef
@@ -154,7 +154,7 @@ class QueuePoller:
                     unreached += 1
                     self.concurrency.note_throttle()
                     log.info("%s: not reached (%s)", self._source.function, answer.reason)
-                    self._stop.wait(backoff_seconds(unreached, self._time_scale))
+                    self._stop.wait(backoff_seconds(unreached, self._time_scale, LONGEST_UNREACHED_SECONDS))
         log.warning("%s: %d messages left to their visibility timeout", self._source.queue, len(wanted))
         return refused
 

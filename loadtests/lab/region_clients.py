@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _PATIENT: Final = Config(
     connect_timeout=2, read_timeout=3600, retries={"total_max_attempts": 1}, max_pool_connections=512
 )
-_BRISK: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 1}, max_pool_connections=64)
+_BRISK: Final = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 1}, max_pool_connections=64)
 
 
 @dataclass(frozen=True)

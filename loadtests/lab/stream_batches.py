@@ -19,6 +19,7 @@ from loadtests.lab.invocation import reported_failures
 
 FIRST_BACKOFF_SECONDS: Final = 0.2
 LONGEST_BACKOFF_SECONDS: Final = 10.0
+LONGEST_UNREACHED_SECONDS: Final = 1.0  # a throttle passes as soon as others end, and costs next to nothing to find
 
 
 class Change(TypedDict, total=False):
@@ -129,9 +130,9 @@ def split_aged(batch: Batch, now: float, source: StreamSource) -> tuple[Batch | 
     return replace(batch, records=batch.records[:aged]), Batch(kept) if kept else None
 
 
-def backoff_seconds(tries: int, time_scale: float) -> float:
+def backoff_seconds(tries: int, time_scale: float, longest_seconds: float = LONGEST_BACKOFF_SECONDS) -> float:
     """How long to wait before delivering again what failed ``tries`` times; quick with the lab's clock."""
-    return float(min(FIRST_BACKOFF_SECONDS * 2 ** min(max(tries - 1, 0), 16), LONGEST_BACKOFF_SECONDS) * time_scale)
+    return float(min(FIRST_BACKOFF_SECONDS * 2 ** min(max(tries - 1, 0), 16), longest_seconds) * time_scale)
 
 
 def failure_notice(

@@ -26,6 +26,7 @@ from loadtests.lab.invocation import Answer, Verdict, invoke
 from loadtests.lab.lane import Lane
 from loadtests.lab.region_clients import RegionClients
 from loadtests.lab.stream_batches import (
+    LONGEST_UNREACHED_SECONDS,
     Batch,
     Record,
     Step,
@@ -187,7 +188,7 @@ class StreamPoller:
                     unreached += 1
                     log.info("%s: not reached (%s)", self._source.function, answer.reason)
                     todo.appendleft(batch)
-                    self._stop.wait(backoff_seconds(unreached, self._time_scale))
+                    self._stop.wait(backoff_seconds(unreached, self._time_scale, LONGEST_UNREACHED_SECONDS))
                     continue
                 unreached = 0
                 step = self._judge(batch, answer)

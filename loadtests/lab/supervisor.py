@@ -7,28 +7,27 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import errno
-import fcntl
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from loadtests.lab import aws_faults, deploy, ministack, warming
+from botocore.exceptions import BotoCoreError, ClientError
+
+from loadtests.lab import aws_faults, deploy, loopback, ministack, warming
 from loadtests.lab.assets import assets_of, zipped
 from loadtests.lab.control import serve_control
 from loadtests.lab.faults import Faults
 from loadtests.lab.lab_state import LabState
 from loadtests.lab.layout import LOOPBACK, ROOT, Layout, Seat
 from loadtests.lab.ministack import ProcessFailedError, clean_environment, wait_until_ready
+from loadtests.lab.preflight import LabError, check_listeners, only_lab
 from loadtests.lab.processes import ProcessBook, Started, end_all, exit_code, is_alive
 from loadtests.lab.status import Status
 from loadtests.lab.stopping import run_until_stopped
@@ -39,47 +38,8 @@ WATCH_SECONDS: Final = 0.5
 Say = Callable[[str], None]
 
 
-class LabError(Exception):
-    """The lab cannot start or went wrong; one line that says what to do."""
-
-
 class _StopRequested(BaseException):
     """A stop signal came while the lab was starting."""
-
-
-@contextmanager
-def only_lab(layout: Layout) -> Iterator[None]:
-    """Hold the lab's lock: it is free again the moment its holder dies, however it dies."""
-    layout.folder.mkdir(parents=True, exist_ok=True)
-    with layout.lock_file.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise LabError("a lab is running already: see `relevo status`, or end it with `relevo down`") from None
-        yield
-
-
-def check_listeners(layout: Layout) -> None:
-    """Raise ``LabError`` for an address that is not there or a port that is taken."""
-    for what, address, port in layout.listeners():
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free enough
-            try:
-                probe.bind((address, port))
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    raise LabError(f"{address} is not an address of this machine: {alias_hint(layout)}") from None
-                if error.errno == errno.EADDRINUSE:
-                    raise LabError(
-                        f"port {port} on {address} ({what}) is in use: end what listens there, or `relevo down`"
-                    ) from None
-                raise LabError(f"cannot listen on {address}:{port} ({what}): {error.strerror}") from None
-
-
-def alias_hint(layout: Layout) -> str:
-    """How to make the Regions' addresses on a system that has only 127.0.0.1."""
-    commands = [f"sudo ifconfig lo0 alias {seat.address} up" for seat in layout.seats.values()]
-    return f"run {' and '.join(commands)}"
 
 
 class Supervisor:
@@ -87,7 +47,8 @@ class Supervisor:
 
     def __init__(self, layout: Layout, app: Path, *, quick: bool, say: Say) -> None:
         self.layout = layout
-        self.say = say
+        self._began = time.monotonic()
+        self._say = say
         clock = QUICK if quick else REAL
         self.state = LabState(app, quick, clock, warming.LabAccount.new(), [])
         self.book = ProcessBook(layout.process_file, "")
@@ -99,12 +60,13 @@ class Supervisor:
             previous = {number: signal.signal(number, _request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
             try:
                 self._start()
-                on_ready()
-                asyncio.run(self._serve())
+                asyncio.run(self._serve(on_ready))
             except _StopRequested:
                 self.say("stopped while starting")
             except (ProcessFailedError, deploy.DeployError, warming.WarmingError) as error:
                 raise LabError(str(error)) from error
+            except (BotoCoreError, ClientError, loopback.NoAnswerError) as error:
+                raise LabError(f"a Region did not answer: {error}") from error
             finally:
                 for number in previous:
                     signal.signal(number, signal.SIG_IGN)  # the end must not be cut short
@@ -112,8 +74,10 @@ class Supervisor:
                 for number, handler in previous.items():
                     signal.signal(number, handler)
 
+    def say(self, text: str) -> None:
+        self._say(f"{time.monotonic() - self._began:6.1f} s  {text}")
+
     def _start(self) -> None:
-        began = time.monotonic()
         ministack.check_installed()
         deploy.check_app(self.state.app)
         sweep(self.layout, self.say)
@@ -122,14 +86,14 @@ class Supervisor:
         shutil.rmtree(self.layout.log_folder, ignore_errors=True)
         self._start_regions()
         self._deploy()
-        self._start_surroundings()
         self._warm()
-        self.state.ready_seconds = round(time.monotonic() - began, 1)
-        self._write_state()
-        threading.Thread(target=self._warm_spares, name="spares", daemon=True).start()
+        self._start_surroundings()
 
     def _start_regions(self) -> None:
-        gateways = {seat.region: ministack.start_ministack(self.book, self.layout, seat) for seat in self._seats}
+        gateways = {
+            seat.region: ministack.start_ministack(self.book, self.layout, seat, self.state.clock.time_scale)
+            for seat in self._seats
+        }
         paths = {seat.region: aws_faults.start_paths(self.book, self.layout, seat) for seat in self._seats}
         for asset in {
             asset for seat in self._seats for asset in assets_of(self.state.app, deploy.region_stack(seat.region))
@@ -153,42 +117,43 @@ class Supervisor:
         warming.add_account(self._seats[0], self.state.account)
         self.say("the stacks are deployed")
 
-    def _start_surroundings(self) -> None:
-        """Start link, DNS, edge and pollers; all of them read the lab file."""
-        self._write_state()
-        lab = ["--lab", str(self.layout.lab_file)]
-        parts: list[tuple[str, str | None, list[str]]] = [
-            ("link", None, lab), ("dns", None, lab), ("edge", None, lab),
-            *(("pollers", seat.region, ["--region", seat.region, *lab]) for seat in self._seats),
-        ]  # fmt: skip
-        for module, region, arguments in parts:
-            name = module if region is None else f"{module}-{region}"
-            self.book.start(
-                name, module, region, [sys.executable, "-m", f"loadtests.lab.{module}", *arguments],
-                environment=clean_environment(), folder=ROOT, log=self.layout.log_folder / f"{name}.log",
-            )  # fmt: skip
-        self._write_state()
-
     def _warm(self) -> None:
+        """Bring the functions up before pollers and health checkers ask for them: they would all start workers at once."""
+        self._write_state()
+        link = self._start_part("link")
+        self._in_each_region(warming.prepare_workers)
+        wait_until_ready(link, f"{self.layout.link_control}/stats", self._log(link))
         warming.wait_for_account(self._seats[1], self.state.account)
-        self._in_each_region(lambda seat: warming.warm_region(seat, self.state.account))
-        started = {process.name: process for process in self.book.started}
-        for name, url in (
-            ("link", f"{self.layout.link_control}/stats"),
-            ("dns", f"{self.layout.dns_control}/health"),
-            ("edge", f"http://{LOOPBACK}:{self.layout.edge_port}/"),
-        ):
-            wait_until_ready(started[name], url, self._log(started[name]))
+        self._in_each_region(lambda seat: warming.try_api(seat, self.state.account))
+        self.say("every function is up")
+
+    def _start_surroundings(self) -> None:
+        for seat in self._seats:
+            self._start_part("pollers", seat.region)
+        dns, edge = self._start_part("dns"), self._start_part("edge")
+        wait_until_ready(dns, f"{self.layout.dns_control}/health", self._log(dns))
+        wait_until_ready(edge, f"http://{LOOPBACK}:{self.layout.edge_port}/", self._log(edge))
+        # Last: a sentinel that cannot see its peer yet would take it for lost.
+        self._in_each_region(warming.start_sentinel)
         for process in self.book.started:
             if not is_alive(process):
                 raise ProcessFailedError(self._obituary(process))
-        # Last: a sentinel that cannot see its peer yet would take it for lost.
-        self._in_each_region(warming.start_sentinel)
-        self.say("every function has answered")
+        self.say("pollers, replication, DNS and edge run")
 
-    def _warm_spares(self) -> None:
+    def _start_part(self, module: str, region: str | None = None) -> Started:
+        """Start one of the lab's own processes, which read the lab file."""
+        name = module if region is None else f"{module}-{region}"
+        command = [sys.executable, "-m", f"loadtests.lab.{module}", "--lab", str(self.layout.lab_file)]
+        started = self.book.start(
+            name, module, region, [*command, *([] if region is None else ["--region", region])],
+            environment=clean_environment(), folder=ROOT, log=self.layout.log_folder / f"{name}.log",
+        )  # fmt: skip
+        self._write_state()
+        return started
+
+    def _prepare_spares(self) -> None:
         try:
-            self._in_each_region(lambda seat: warming.warm_spares(seat, self.state.account))
+            self._in_each_region(warming.prepare_spares)
         except Exception as error:  # noqa: BLE001  # the lab may be frozen or ended meanwhile, and it works without
             self.say(f"spare workers were not all started: {error}")
 
@@ -196,9 +161,13 @@ class Supervisor:
         with ThreadPoolExecutor(len(self._seats)) as pool:
             list(pool.map(work, self._seats))
 
-    async def _serve(self) -> None:
+    async def _serve(self, on_ready: Callable[[], None]) -> None:
         faults = Faults(self.layout, self.book)
         async with serve_control(self.layout, faults, Status(self.layout, self.book, faults)):
+            self.state.ready_seconds = round(time.monotonic() - self._began, 1)
+            self._write_state()
+            on_ready()
+            threading.Thread(target=self._prepare_spares, name="spares", daemon=True).start()
             await run_until_stopped(self._watch())
 
     async def _watch(self) -> None:

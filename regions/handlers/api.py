@@ -1,6 +1,7 @@
 """The API function: every route but health and control. Parses, asks the domain, writes once, answers.
 
-Every answer carries the Region and a correlation id; every fault is a problem document; nothing a client sends makes a 5xx.
+Every answer carries the Region and a correlation id, every fault is a problem document, and nothing that a client sends
+makes a 5xx.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from regions.handlers import legacy_routes, order_routes, reading_routes, token_routes
-from regions.handlers.requests import correlation_id_of
+from regions.handlers.requests import correlation_id_of, routed_path
 from regions.handlers.runtime import keyring_source, logger, metrics
 from shared.adapters.settings import settings
 from shared.domain import problems
@@ -56,22 +57,25 @@ def problem_response(problem: ProblemError) -> Response[str]:
     return Response(
         status_code=problem.status,
         content_type="application/problem+json",
-        body=json.dumps(problem.body(), separators=(",", ":"), ensure_ascii=False),
+        # Escaped: a problem may quote what the client sent, and that need not be valid Unicode.
+        body=json.dumps(problem.body(), separators=(",", ":")),
         headers=headers,
     )
 
 
-@app.exception_handler(ProblemError)
+@app.exception_handler(ProblemError)  # type: ignore[untyped-decorator]  # as Powertools has it
 def answer_problem(problem: ProblemError) -> Response[str]:
     return problem_response(problem)
 
 
-@app.exception_handler([ClientError, BotoCoreError])
-def answer_unavailable(error: Exception) -> Response[str]:
+@app.exception_handler([ClientError, BotoCoreError])  # type: ignore[untyped-decorator]
+def answer_unavailable(_: Exception) -> Response[str]:
     """An AWS service did not do its part: the client may try again, here or in the other Region."""
     logger.exception("an AWS call failed")
     metrics.add_metric(name="DependencyFailed", unit=MetricUnit.Count, value=1)
-    return problem_response(problems.unavailable("a service behind this one did not answer; try again", "dependency", 1))
+    return problem_response(
+        problems.unavailable("a service behind this one did not answer; try again", "dependency", 1)
+    )
 
 
 @app.not_found
@@ -95,7 +99,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> ProxyResponse:
     """Answer one request of API Gateway's REST proxy integration."""
     correlation_id = correlation_id_of(event, context.aws_request_id)
     logger.append_keys(correlation_id=correlation_id)
-    response: ProxyResponse = app.resolve(event, context)  # type: ignore[assignment]
+    routed = {**event, "path": routed_path(event["path"])}
+    response: ProxyResponse = app.resolve(routed, context)  # type: ignore[assignment]
     headers = response.setdefault("multiValueHeaders", {})
     headers["X-Region"] = [settings().region]
     headers["X-Correlation-Id"] = [correlation_id]

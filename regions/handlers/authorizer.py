@@ -1,7 +1,8 @@
 """The authorizer function: checks a bearer token once and lets API Gateway remember the answer.
 
-A bad token is answered with `Unauthorized`, never with a Deny: a cached Deny would lock a client out after it logged in
-again. The policy allows the whole stage, since it is cached per token and not per path; scopes are checked in the handler.
+A bad token is answered with `Unauthorized`, never with a Deny: a cached Deny would lock a client out after it logged
+in again. The policy allows the whole stage, since it is cached per token and not per path; scopes are checked in the
+handler.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ keyring_source().keyring()  # bad configuration fails at start
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Answer a TOKEN authorizer request with a policy and the caller, or raise `Unauthorized`."""
     try:
         caller = gate.caller(event.get("authorizationToken"), now=now())

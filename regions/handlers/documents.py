@@ -1,4 +1,4 @@
-"""The JSON that clients get: orders, lists, figures. Money is text with its exact decimals, times are RFC 3339 in UTC."""
+"""The JSON that clients get: orders, lists, figures. Money is text with exact decimals, times are RFC 3339 in UTC."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from shared.adapters import tokens
 from shared.adapters.accounts import Accounts
 from shared.adapters.keyring import KeyringSource
@@ -64,8 +66,14 @@ class TokenGate:
         caller = tokens.verify(self._source, tokens.bearer(authorization))
         checked_at, stands = self._checked.get(caller.subject, (None, False))
         if checked_at is None or now - checked_at >= ACCOUNT_CHECK:
-            account = self._accounts.account(caller.subject)
-            stands = account is not None and not account.locked
+            try:
+                account = self._accounts.account(caller.subject)
+            except (ClientError, BotoCoreError):
+                if checked_at is None or not stands:
+                    raise
+                # A valid token of an account that stood a moment ago: accounts that cannot be read stop nobody.
+            else:
+                stands = account is not None and not account.locked
             if len(self._checked) >= MAX_CHECKED:
                 self._checked.clear()
             self._checked[caller.subject] = (now, stands)

@@ -14,7 +14,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
 from regions.handlers.gate import Cached
-from regions.handlers.runtime import control, keyring_source, logger, now, order_log
+from regions.handlers.runtime import brief_control, brief_order_log, keyring_source, logger, now
 from shared.adapters.settings import settings
 from shared.domain.auth import KeyringError
 from shared.domain.problems import ProblemError, not_found
@@ -28,7 +28,7 @@ REGISTER_SECONDS = 2.0
 def fault_here() -> str | None:
     """What keeps this Region from serving, if anything."""
     try:
-        order_log().reachable(settings().region)
+        brief_order_log().reachable(settings().region)
         keyring_source().keyring()
     except (ClientError, BotoCoreError, KeyringError) as error:
         logger.exception("this Region cannot serve")
@@ -38,7 +38,7 @@ def fault_here() -> str | None:
 
 verdict: Cached[str | None] = Cached(fault_here, timedelta(seconds=VERDICT_SECONDS * settings().time_scale))
 register: Cached[Register] = Cached(
-    lambda: control().register(), timedelta(seconds=REGISTER_SECONDS * settings().time_scale)
+    lambda: brief_control().register(), timedelta(seconds=REGISTER_SECONDS * settings().time_scale)
 )
 
 

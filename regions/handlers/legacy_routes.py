@@ -25,7 +25,7 @@ from shared.domain.commands import legacy_delivery_command
 from shared.domain.instants import day_in_bogota
 from shared.domain.kpis import day_kpis
 
-router = APIGatewayRouter()
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # as Powertools has it
 
 
 @cache

@@ -17,7 +17,7 @@ from shared.domain.auth import Caller
 from shared.domain.commands import Command, event_command, order_command
 from shared.domain.orders import fold
 
-router = APIGatewayRouter()
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # as Powertools has it
 RETRY_AFTER_SECONDS = 1
 
 
@@ -33,7 +33,7 @@ def register_event(order_id: str) -> Response[str]:
     event = router.current_event
     command = event_command(
         requests.json_body(event),
-        order_id=requests.path_text(order_id),
+        order_id=requests.order_id_of(order_id),
         idempotency_key=requests.idempotency_key(event),
         now=now(),
     )
@@ -60,7 +60,7 @@ def read_order(order_id: str) -> Response[str]:
     caller = requests.authorized_caller(router.current_event)
     requests.shed()
     require(caller, "orders:read")
-    order_id = requests.path_text(order_id)
+    order_id = requests.order_id_of(order_id)
     found = order_log().order(order_id)
     state = fold(found.events)
     wanted = requests.parameter(router.current_event, "at_least")

@@ -21,7 +21,7 @@ from shared.domain.instants import day_in_bogota, from_text, to_text
 from shared.domain.kpis import day_kpis
 from shared.topology import STATUSES, TOPOLOGY
 
-router = APIGatewayRouter()
+router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # as Powertools has it
 DEFAULT_PAGE = 50
 MAX_LOOKED_AT = 1000  # pending work that the status reads through for the oldest
 

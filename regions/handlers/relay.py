@@ -1,7 +1,7 @@
-"""The relay function: the one reader of the log's stream. Projects the whole batch first, then publishes what is its own.
+"""The relay function: the one reader of the log's stream. Projects the whole batch, then publishes what is its own.
 
-A failure to publish never fails the batch, for that would stop everybody's orders: the work stays pending and the sentinel
-does it. Only a failed projection is reported, at the first record of the first order that failed.
+A failure to publish never fails the batch, for that would stop everybody's orders: the work stays pending and the
+sentinel does it. Only a failed projection is reported, at the first record of the first order that failed.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from regions.handlers.runtime import logger, metrics
 from shared.adapters import items
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic, Publication
-from shared.adapters.order_log import OrderRecord
 from shared.adapters.order_view import OrderView
+from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projected, Projection, ProjectionError
 from shared.adapters.settings import settings
 from shared.domain.effects import Effect
 from shared.domain.instants import day_in_bogota, from_text
-from shared.domain.orders import Event, fold, self_contained
+from shared.domain.orders import Event, publishable
 from shared.domain.takeover import Timing, next_due
 
 # Calls to DynamoDB wait more than they compute.
@@ -70,12 +70,6 @@ def record_of(record: dict[str, Any]) -> Event | Effect | Heartbeat:
     raise items.MalformedItemError(f"unknown entity {entity!r}")
 
 
-def publishable(event: Event, record: OrderRecord) -> Event | None:
-    """The event as its processor needs it; ``None`` while a `delivered` still waits for its items."""
-    complete = self_contained(event, fold(record.events))
-    return None if complete.status == "delivered" and not complete.items else complete
-
-
 @dataclass
 class Relay:
     """Projection and publishing of one Region, over its adapters."""
@@ -83,6 +77,7 @@ class Relay:
     region: str
     projection: Projection
     view: OrderView
+    work: OrderWork
     topic: EventTopic
     bus: EffectBus
     timing: Timing
@@ -92,7 +87,9 @@ class Relay:
     def handle(self, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
         """Work through one batch; names the record to deliver again from, if any."""
         readable = list(self._readable(records))
-        order_ids = list(dict.fromkeys(found.content.order_id for found in readable if isinstance(found.content, Event)))
+        order_ids = list(
+            dict.fromkeys(found.content.order_id for found in readable if isinstance(found.content, Event))
+        )
         projected: dict[str, Projected] = {}
         failed: set[str] = set()
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
@@ -103,13 +100,15 @@ class Relay:
                     failed.add(order_id)
                     logger.error("projection failed", order_id=order_id, reason=f"{type(outcome).__name__}: {outcome}")
                     metrics.add_metric(name="ProjectionFailed", unit=MetricUnit.Count, value=1)
-            self._publish(
-                [found.content for found in readable if isinstance(found.content, Event)], projected, pool
-            )
+            self._publish([found.content for found in readable if isinstance(found.content, Event)], projected, pool)
             self._settle([found.content for found in readable if isinstance(found.content, Effect)], pool)
         self._note_progress(readable)
         first = next(
-            (found.sequence for found in readable if isinstance(found.content, Event) and found.content.order_id in failed),
+            (
+                found.sequence
+                for found in readable
+                if isinstance(found.content, Event) and found.content.order_id in failed
+            ),
             None,
         )
         return {"batchItemFailures": [{"itemIdentifier": first}] if first else []}
@@ -123,7 +122,10 @@ class Relay:
                 logger.error("record quarantined", reason=str(error), sequence=sequence)
                 metrics.add_metric(name="Quarantined", unit=MetricUnit.Count, value=1)
                 self.view.quarantine(
-                    sequence=sequence, reason=str(error), record=json.dumps(record["dynamodb"], default=str), now=self.clock()
+                    sequence=sequence,
+                    reason=str(error),
+                    record=json.dumps(record["dynamodb"], default=str),
+                    now=self.clock(),
                 )
                 continue
             yield StreamRecord(sequence, content)
@@ -146,7 +148,7 @@ class Relay:
                 continue
             if event.event_id in found.record.effect_ids:
                 continue  # an old record once more: its work is done
-            complete = publishable(event, found.record)
+            complete = publishable(event, found.record.events)
             if complete is None:
                 held.add(lane)
             else:
@@ -157,8 +159,8 @@ class Relay:
             metrics.add_metric(name="PublishFailed", unit=MetricUnit.Count, value=len(outcome.failed))
         _all_done(
             [
-                *(pool.submit(self.view.note_published, done.event, now=self.clock()) for done in outcome.published),
-                *(pool.submit(self.view.block, *lane) for lane in held | {found.lane for found in outcome.failed}),
+                *(pool.submit(self.work.note_published, done.event, now=self.clock()) for done in outcome.published),
+                *(pool.submit(self.work.block, *lane) for lane in held | {found.lane for found in outcome.failed}),
             ]
         )
 
@@ -173,10 +175,10 @@ class Relay:
         due_at = next_due(0, now=now, timing=self.timing)
         _all_done(
             [
-                *(pool.submit(self.view.note_announced, effect, now=now) for effect in outcome.announced),
-                *(pool.submit(self.view.note_unannounced, effect, now=now, due_at=due_at) for effect in outcome.failed),
+                *(pool.submit(self.work.note_announced, effect, now=now) for effect in outcome.announced),
+                *(pool.submit(self.work.note_unannounced, effect, now=now, due_at=due_at) for effect in outcome.failed),
                 *(
-                    pool.submit(self.view.note_peer_effect, effect, now=now)
+                    pool.submit(self.work.note_peer_effect, effect, now=now)
                     for effect in effects
                     if effect.origin_region != self.region
                 ),
@@ -200,8 +202,8 @@ class Relay:
             newest[region] = max(newest.get(region, written_at), written_at)
         for region, written_at in newest.items():
             if now - self._fresh.get(region, now - FRESHNESS_EVERY) >= FRESHNESS_EVERY:
-                self._fresh[region] = now
                 self.view.note_seen(region, recorded_at=written_at, day=day_in_bogota(now), now=now)
+                self._fresh[region] = now
 
 
 def _all_done(futures: Sequence[Any]) -> None:
@@ -215,6 +217,7 @@ def relay() -> Relay:
         region=settings().region,
         projection=runtime.projection(),
         view=runtime.order_view(),
+        work=runtime.order_work(),
         topic=runtime.event_topic(),
         bus=runtime.effect_bus(),
         timing=settings().timing,
@@ -227,7 +230,7 @@ _relay = relay()
 
 @logger.inject_lambda_context(clear_state=True)
 @metrics.log_metrics(raise_on_empty_metrics=False)
-def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, list[dict[str, str]]]:
     """Handle one batch of the log's stream; answers with partial batch failures."""
     metrics.add_metric(name="Records", unit=MetricUnit.Count, value=len(event["Records"]))
     answer = _relay.handle(event["Records"])

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from botocore.exceptions import BotoCoreError, ClientError
 
 from regions.handlers.gate import Cached, shed_when_drained
-from regions.handlers.runtime import now, order_queries
+from regions.handlers.runtime import brief_order_queries, logger, now
 from shared.adapters.settings import settings
 from shared.domain import problems
 from shared.domain.auth import Caller
-from shared.domain.commands import MAX_BODY_BYTES, idempotency_key_of, parse_json
+from shared.domain.commands import MAX_BODY_BYTES, MAX_ORDER_ID, idempotency_key_of, parse_json, text_of
 from shared.domain.takeover import Guard
 
-MAX_CORRELATION_ID = 64
+_CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
-# What the sentinel saw; read at most once in five seconds (scaled), so an order costs one query and one write.
-guard: Cached[Guard | None] = Cached(
-    read=lambda: order_queries().guard(), max_age=settings().timing.look / 3
-)
+
+def guard_seen() -> Guard | None:
+    """What the sentinel saw. Unknown means serve (I7), so a view that cannot be read does not stop the API."""
+    try:
+        return brief_order_queries().guard()
+    except (ClientError, BotoCoreError) as error:
+        logger.warning("the guard cannot be read", reason=f"{type(error).__name__}: {error}")
+        return None
+
+
+# Read at most once in five seconds (scaled), so an order costs one query and one write.
+guard: Cached[Guard | None] = Cached(read=guard_seen, max_age=settings().timing.look / 3)
 
 
 def header(event: APIGatewayProxyEvent, name: str) -> str | None:
@@ -37,9 +47,7 @@ def correlation_id_of(event: Mapping[str, Any], fallback: str) -> str:
     """The client's correlation id if it is short and harmless in a log, else the request's own."""
     headers = event.get("headers") or {}
     sent = next((value for key, value in headers.items() if key.lower() == "x-correlation-id"), "")
-    if 0 < len(sent) <= MAX_CORRELATION_ID and all(letter.isascii() and (letter.isalnum() or letter in "-_.:") for letter in sent):
-        return str(sent)
-    return fallback
+    return str(sent) if _CORRELATION_ID.fullmatch(sent) else fallback
 
 
 def body_text(event: APIGatewayProxyEvent) -> str:
@@ -79,9 +87,17 @@ def shed() -> None:
     shed_when_drained(guard, region=settings().region, now=now(), timing=settings().timing)
 
 
-def path_text(value: str) -> str:
-    """A path segment as the client meant it."""
-    return unquote(value)
+def order_id_of(segment: str) -> str:
+    """The order id in a path segment, percent-decoded; raises a 400 problem."""
+    try:
+        return text_of(unquote(segment, errors="strict"), at_most=MAX_ORDER_ID)
+    except ValueError as error:
+        raise problems.invalid_parameter("order_id", str(error)) from error
+
+
+def routed_path(path: str) -> str:
+    """The path with percent escapes, as REST APIs send it: a gateway that decodes it must not make it unroutable."""
+    return quote(path, safe="/%-._~!$&'()*+,;=:@", errors="replace")
 
 
 def limit_of(event: APIGatewayProxyEvent, *, default: int, at_most: int) -> int:

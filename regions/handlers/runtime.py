@@ -1,4 +1,4 @@
-"""What every handler shares: logger, metrics, clock, and the adapters built from the environment, each once a process."""
+"""What every handler shares: logger, metrics, clock, and the adapters built from the environment, each made once."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from shared.adapters.keyring import KeyringSource
 from shared.adapters.order_log import OrderLog
 from shared.adapters.order_queries import OrderQueries
 from shared.adapters.order_view import OrderView
+from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projection
 from shared.adapters.settings import settings
 
@@ -47,8 +48,30 @@ def order_view() -> OrderView:
 
 
 @cache
+def order_work() -> OrderWork:
+    return OrderWork(clients.dynamodb(), settings().order_view_table, region=settings().region)
+
+
+@cache
 def order_queries() -> OrderQueries:
     return OrderQueries(clients.dynamodb(), settings().order_view_table)
+
+
+@cache
+def brief_order_queries() -> OrderQueries:
+    """The view for what a request can do without: it may fail, but not take long."""
+    return OrderQueries(clients.brief_dynamodb(), settings().order_view_table)
+
+
+@cache
+def brief_order_log() -> OrderLog:
+    """The log for the health verdict, which has two seconds in all."""
+    return OrderLog(clients.brief_dynamodb(), settings().order_log_table)
+
+
+@cache
+def brief_control() -> Control:
+    return Control(clients.brief_dynamodb(), settings().control_table)
 
 
 @cache

@@ -54,9 +54,12 @@ class Accounts:
     def add(self, account: Account, *, now: datetime) -> None:
         """Insert an account; raises ``AccountExistsError``."""
         plain = {
-            "pk": f"ACCOUNT#{account.username}", "sk": "ACCOUNT", "role": account.role,
-            "password_hash": account.password_hash, "created_at": to_text(now),
-        }  # fmt: skip
+            "pk": f"ACCOUNT#{account.username}",
+            "sk": "ACCOUNT",
+            "role": account.role,
+            "password_hash": account.password_hash,
+            "created_at": to_text(now),
+        }
         try:
             self._client.put_item(
                 TableName=self._table, Item=items.to_wire(plain), ConditionExpression="attribute_not_exists(pk)"

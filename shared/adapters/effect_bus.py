@@ -69,7 +69,12 @@ class EffectBus:
                 reason = reason or "no answer a moment ago"
                 continue
             entries: list[PutEventsRequestEntryTypeDef] = [
-                {"Source": SOURCE, "DetailType": DETAIL_TYPE, "Detail": detail_of(effect), "EventBusName": self._bus_name}
+                {
+                    "Source": SOURCE,
+                    "DetailType": DETAIL_TYPE,
+                    "Detail": detail_of(effect),
+                    "EventBusName": self._bus_name,
+                }
                 for effect in batch
             ]
             try:

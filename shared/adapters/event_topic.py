@@ -107,9 +107,7 @@ class EventTopic:
                     "Message": message,
                     "MessageGroupId": publication.event.order_id,
                     "MessageDeduplicationId": f"{publication.event.event_id}#{publication.attempt}",
-                    "MessageAttributes": {
-                        "status": {"DataType": "String", "StringValue": publication.event.status}
-                    },
+                    "MessageAttributes": {"status": {"DataType": "String", "StringValue": publication.event.status}},
                 }
                 for index, (publication, message) in enumerate(tried)
             ]

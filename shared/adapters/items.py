@@ -54,9 +54,7 @@ def effect_key(event_id: str) -> str:
 
 def items_to_plain(items: tuple[Item, ...]) -> list[Plain] | None:
     """Items as stored; prices are text, so that 10.50 stays 10.50."""
-    return [
-        {"product": item.product, "price": f"{item.price:f}", "quantity": item.quantity} for item in items
-    ] or None
+    return [{"product": item.product, "price": f"{item.price:f}", "quantity": item.quantity} for item in items] or None
 
 
 def items_from_plain(stored: object) -> tuple[Item, ...]:

@@ -88,7 +88,11 @@ class OrderLog:
     def record_event(self, event: Event) -> bool:
         """Insert an event; ``False`` if the same command is there already (this Region's or a replicated one)."""
         return self._insert(
-            {"pk": items.order_key(event.order_id), "sk": items.event_key(event.event_id), **items.event_to_plain(event)}
+            {
+                "pk": items.order_key(event.order_id),
+                "sk": items.event_key(event.event_id),
+                **items.event_to_plain(event),
+            }
         )
 
     def record_effect(self, effect: Effect) -> EffectWrite:

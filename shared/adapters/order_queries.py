@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 MAX_PAGE: Final = 100
 # A page gives up after so many buckets and hands out a cursor: a rare filter must not read a whole month at once.
-MAX_BUCKETS: Final = 12
+MAX_BUCKETS: Final = 40
 # Buckets tried before the directory is asked; under load the newest two hold a page.
 NEIGHBOURS: Final = 2
 MONTHS_BACK: Final = 13
-# What a cursor may hold: a time in the form in which it is stored, alone or with an order id of 64 characters behind it.
+# What a cursor may hold: a time in the form in which it is stored, alone or with an order id behind it.
 _CURSOR_TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 MAX_KEY_BYTES: Final = 300
 # The peer's clock may be a little ahead: its newest orders are listed too.
@@ -88,9 +88,15 @@ class OrderQueries:
         self._width = topology.list_bucket_seconds
 
     def page(
-        self, *, limit: int, now: datetime, cursor: str | None = None, day: date | None = None,
-        status: str | None = None, courier: str | None = None,
-    ) -> Page:  # fmt: skip
+        self,
+        *,
+        limit: int,
+        now: datetime,
+        cursor: str | None = None,
+        day: date | None = None,
+        status: str | None = None,
+        courier: str | None = None,
+    ) -> Page:
         """Orders by when they were registered, newest first: one query for each time bucket that the page spans."""
         newest, oldest = to_text(now + CLOCK_SKEW), ""
         if day is not None:
@@ -164,9 +170,8 @@ class OrderQueries:
     def _pages(self, **query: Any) -> Iterator[list[items.Plain]]:
         start: dict[str, Any] = {}
         while True:
-            answer = self._client.query(
-                TableName=self._table, **query, **({"ExclusiveStartKey": start} if start else {})
-            )
+            more: dict[str, Any] = {"ExclusiveStartKey": start} if start else {}
+            answer = self._client.query(TableName=self._table, **query, **more)
             yield [items.from_wire(item) for item in answer["Items"]]
             start = dict(answer.get("LastEvaluatedKey") or {})
             if not start:
@@ -252,7 +257,8 @@ class OrderQueries:
             return to_text(instant) if instant else None
 
         plain = {
-            "pk": "GUARD", "sk": "GUARD",
+            "pk": "GUARD",
+            "sk": "GUARD",
             "looked_at": to_text(guard.looked_at),
             "draining": guard.draining,
             "drained_seen_at": text(guard.drained_seen_at),
@@ -260,5 +266,5 @@ class OrderQueries:
             "peer_beat": guard.peer_beat or None,
             "peer_beat_seen_at": text(guard.peer_beat_seen_at),
             "gone_looks": guard.gone_looks,
-        }  # fmt: skip
+        }
         self._client.put_item(TableName=self._table, Item=items.to_wire(plain))

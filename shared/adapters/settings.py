@@ -41,8 +41,14 @@ class Settings:
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
         """Read the environment; raises ``SettingsError`` naming what is missing."""
         required = (
-            "AWS_REGION", "PEER_REGION", "API_DOMAIN", "ORDER_LOG_TABLE", "ORDER_VIEW_TABLE", "ACCOUNTS_TABLE", "CONTROL_TABLE",
-        )  # fmt: skip
+            "AWS_REGION",
+            "PEER_REGION",
+            "API_DOMAIN",
+            "ORDER_LOG_TABLE",
+            "ORDER_VIEW_TABLE",
+            "ACCOUNTS_TABLE",
+            "CONTROL_TABLE",
+        )
         missing = [name for name in required if not environment.get(name)]
         if missing:
             raise SettingsError(f"missing in the environment: {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""Bearer tokens: HS256 JWTs that name their key, signed by the keyring's current key and verified by any of its keys."""
+"""Bearer tokens: HS256 JWTs that name their key, signed by the keyring's current key, verified by any of its keys."""
 
 from __future__ import annotations
 
@@ -22,9 +22,13 @@ def issue(keyring: Keyring, account: Account, *, now: datetime) -> str:
     """Sign a token of 30 minutes for an account."""
     issued = int(now.timestamp())
     claims = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": account.username, "scope": " ".join(sorted(ROLES[account.role])),
-        "iat": issued, "exp": issued + TOKEN_SECONDS,
-    }  # fmt: skip
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "sub": account.username,
+        "scope": " ".join(sorted(ROLES[account.role])),
+        "iat": issued,
+        "exp": issued + TOKEN_SECONDS,
+    }
     return jwt.encode(claims, keyring.keys[keyring.current], algorithm=ALGORITHM, headers={"kid": keyring.current})
 
 
@@ -44,9 +48,13 @@ def verify(source: KeyringSource, token: str) -> Caller:
         raise InvalidTokenError("the token's key is unknown")
     try:
         claims = jwt.decode(
-            token, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER,
+            token,
+            key,
+            algorithms=[ALGORITHM],
+            audience=AUDIENCE,
+            issuer=ISSUER,
             options={"require": ["exp", "iat", "sub", "aud", "iss"]},
-        )  # fmt: skip
+        )
     except jwt.InvalidTokenError as error:
         raise InvalidTokenError(str(error)) from error
     if not claims["sub"]:

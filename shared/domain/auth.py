@@ -21,9 +21,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     "courier": frozenset({"orders:write"}),
     "client": frozenset({"orders:write", "orders:read", "legacy:read"}),
     "operator": frozenset({"orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
-    "admin": frozenset(
-        {"orders:write", "orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}
-    ),
+    "admin": frozenset({"orders:write", "orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
 }
 
 # OWASP's recommendation for scrypt within the memory of a small function: N=2^14, r=8, p=5 would take 80 MB-equivalent
@@ -55,7 +53,11 @@ class Keyring:
             current, keys = document["current"], document["keys"]
         except (ValueError, KeyError, TypeError) as error:
             raise KeyringError("the keyring secret is not {'current': id, 'keys': {id: key}}") from error
-        if not isinstance(current, str) or not isinstance(keys, dict) or not all(isinstance(key, str) for key in keys.values()):
+        if (
+            not isinstance(current, str)
+            or not isinstance(keys, dict)
+            or not all(isinstance(key, str) for key in keys.values())
+        ):
             raise KeyringError("the keyring's keys are not strings")
         encoded = {name: key.encode() for name, key in keys.items()}
         if current not in encoded:
@@ -100,7 +102,9 @@ def hash_password(password: str) -> str:
 
 
 # Checked against when there is no such user, so that the answer takes as long. Its password is thrown away.
-_NOBODY: Final = "$".join(("scrypt", base64.b64encode(bytes(_SALT_BYTES)).decode(), base64.b64encode(bytes(32)).decode()))
+_NOBODY: Final = "$".join(
+    ("scrypt", base64.b64encode(bytes(_SALT_BYTES)).decode(), base64.b64encode(bytes(32)).decode())
+)
 
 
 def password_matches(account: Account | None, password: str) -> bool:

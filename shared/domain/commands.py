@@ -120,7 +120,7 @@ class _Reader:
 def text_of(value: object, *, at_most: int = MAX_TEXT) -> str:
     """A string of 1 to ``at_most`` characters without control characters or lone surrogates; else ``ValueError``."""
     if not isinstance(value, str):
-        raise ValueError("expected a string")
+        raise ValueError("expected a string")  # noqa: TRY004  # a fault of the field, as every other one
     if not value.strip():
         raise ValueError("must not be empty")
     if len(value) > at_most:
@@ -165,7 +165,7 @@ def _price(value: object) -> Decimal:
 def _moment(now: datetime, *, naive_is_local: bool = False) -> Callable[[object], datetime]:
     def parse(value: object) -> datetime:
         if not isinstance(value, str):
-            raise ValueError("expected an RFC 3339 date-time")
+            raise ValueError("expected an RFC 3339 date-time")  # noqa: TRY004  # as above
         try:
             moment = from_text(value)
         except ValueError:

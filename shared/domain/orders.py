@@ -1,7 +1,7 @@
 """Events of an order and their fold: the pure, total, deterministic rule that turns a set of events into a state.
 
-The fold is commutative, associative and idempotent (it is a maximum and some unions), compares no clocks of two Regions,
-and so gives the same state in every Region that has the same events, in whatever order they came.
+The fold is commutative, associative and idempotent (a maximum and some unions), compares no clocks of two Regions, and
+so gives the same state in every Region that has the same events, in whatever order they came.
 """
 
 from __future__ import annotations
@@ -215,3 +215,9 @@ def self_contained(event: Event, state: OrderState | None) -> Event:
     if event.status != "delivered" or event.items or state is None or not state.items:
         return event
     return replace(event, items=state.items, copied_items=True)
+
+
+def publishable(event: Event, known: Iterable[Event]) -> Event | None:
+    """The event as its processor needs it; ``None`` while a `delivered` still waits for its items."""
+    complete = self_contained(event, fold(known))
+    return None if complete.status == "delivered" and not complete.items else complete

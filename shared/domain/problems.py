@@ -60,6 +60,10 @@ def not_json(detail: str) -> ProblemError:
     return ProblemError(400, "Bad Request", detail, "not-json")
 
 
+def invalid_form(detail: str) -> ProblemError:
+    return ProblemError(400, "Bad Request", detail, "invalid-form")
+
+
 def too_large(limit_bytes: int) -> ProblemError:
     return ProblemError(413, "Content Too Large", f"the body may have at most {limit_bytes} bytes", "too-large")
 
@@ -86,7 +90,10 @@ def conflict(detail: str, kind: str) -> ProblemError:
 
 def too_many_attempts(retry_after_seconds: int) -> ProblemError:
     return ProblemError(
-        429, "Too Many Requests", "too many failed logins; wait and try again", "too-many-attempts",
+        429,
+        "Too Many Requests",
+        "too many failed logins; wait and try again",
+        "too-many-attempts",
         retry_after_seconds=retry_after_seconds,
     )
 

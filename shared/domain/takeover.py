@@ -77,7 +77,14 @@ class Guard:
 
 
 def observe(
-    guard: Guard | None, *, now: datetime, region: str, peer_serving: bool, peer_beat: str, register: Register, timing: Timing
+    guard: Guard | None,
+    *,
+    now: datetime,
+    region: str,
+    peer_serving: bool,
+    peer_beat: str,
+    register: Register,
+    timing: Timing,
 ) -> Guard:
     """Fold one look into what was seen before."""
     before = guard or Guard(looked_at=now, peer_beat_seen_at=now)

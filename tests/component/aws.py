@@ -1,12 +1,11 @@
-"""The AWS resources of one Region, as the stacks make them, in moto: tables with their keys and indexes, topic, bus, secret."""
+"""The AWS resources of one Region, as the stacks make them, in moto: tables with keys and indexes, topic, bus, secret."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-import boto3
-
+from shared.adapters import clients
 from shared.topology import TOPOLOGY
 
 REGION, PEER = "us-east-1", "us-east-2"
@@ -63,12 +62,12 @@ def _keyed(partition: str, sort: str) -> dict[str, Any]:
 
 def create_resources() -> dict[str, str]:
     """Everything a Region's functions use; returns the names that are known only afterwards, for the environment."""
-    create_tables(boto3.client("dynamodb", REGION))
-    topic = boto3.client("sns", REGION).create_topic(
+    create_tables(clients.dynamodb())
+    topic = clients.sns().create_topic(
         Name=TOPOLOGY.event_topic, Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "false"}
     )
-    boto3.client("events", REGION).create_event_bus(Name=TOPOLOGY.effect_bus)
-    secret = boto3.client("secretsmanager", REGION).create_secret(
+    clients.events().create_event_bus(Name=TOPOLOGY.effect_bus)
+    secret = clients.secretsmanager().create_secret(
         Name=TOPOLOGY.keyring_secret, SecretString=json.dumps({"current": "K1", "keys": KEYS})
     )
     return {"EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"]}

@@ -1,20 +1,29 @@
-"""One Region in moto for each test, with its functions imported afresh; sockets are off, moto answers in process."""
+"""One Region in moto for each test, with its functions imported afresh; sockets are off, moto answers in process.
+
+The AWS clients are made once for all tests, since making them takes longer than most tests; what they hold is not.
+"""
 
 from __future__ import annotations
 
+import importlib
+import json
+import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from threading import RLock
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.utilities import parameters
 from moto import mock_aws
+from moto.backends import get_backend
+from moto.core.botocore_stubber import BotocoreStubber
 from pytest_socket import disable_socket, enable_socket
 
-from shared.adapters import clients, settings
-from tests.component.aws import ENVIRONMENT, create_resources
+import regions.handlers
+from shared.adapters import clients, keyring, settings
+from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
-
 
 @pytest.fixture(autouse=True)
 def no_network() -> Iterator[None]:
@@ -23,46 +32,71 @@ def no_network() -> Iterator[None]:
     enable_socket()
 
 
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
+    """Moto in place of AWS; counts the calls that the functions' own clients make, by operation."""
+    calls: Counter[str] = Counter()
+    before = dict(os.environ)
+    os.environ.update(ENVIRONMENT)
+    os.environ.pop("AWS_ENDPOINT_URL", None)
+
+    def count(model: Any, **_: Any) -> None:
+        calls[model.name] += 1
+
+    try:
+        with mock_aws(), pytest.MonkeyPatch.context() as patch:
+            one_call_at_a_time(patch)
+            for make in (
+                clients.dynamodb, clients.brief_dynamodb, clients.sns, clients.events, clients.sqs, clients.secretsmanager,
+            ):  # fmt: skip
+                make.cache_clear()
+                make().meta.events.register("before-call", count)
+            os.environ.update(create_resources())
+            forget()
+            for name in ("api", "authorizer", "health", "relay", "processor", "sentinel"):
+                importlib.import_module(f"regions.handlers.{name}")
+            # Every test imports the handlers afresh: let it find their bytecode, wherever the machine keeps it.
+            patch.setattr(sys, "dont_write_bytecode", False)
+            patch.setattr(sys, "pycache_prefix", str(tmp_path_factory.mktemp("bytecode")))
+            yield calls
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def one_call_at_a_time(patch: pytest.MonkeyPatch) -> None:
+    """Moto copies a whole table for a transaction and is not made for threads; the functions call from several."""
+    answer, lock = BotocoreStubber.process_request, RLock()
+
+    def guarded(self: BotocoreStubber, request: Any) -> Any:
+        with lock:
+            return answer(self, request)
+
+    patch.setattr(BotocoreStubber, "process_request", guarded)
+
+
 def forget() -> None:
     """Forget what a process of Lambda would have cached."""
     for name in [name for name in sys.modules if name.startswith("regions.handlers.")]:
         del sys.modules[name]
+        vars(regions.handlers).pop(name.rpartition(".")[2], None)
     settings.settings.cache_clear()
-    for made in vars(clients).values():
-        if hasattr(made, "cache_clear"):
-            made.cache_clear()
-    parameters.clear_caches()
-    parameters.base.DEFAULT_PROVIDERS.clear()
+    keyring._provider.cache_clear()
+
+
+def empty_tables() -> None:
+    # The one shortcut into moto: making the tables again would take longer than the test.
+    for table in get_backend("dynamodb")["123456789012"][REGION].tables.values():
+        table.items.clear()
 
 
 @pytest.fixture
-def region(monkeypatch: pytest.MonkeyPatch) -> Iterator[RegionUnderTest]:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+def region(aws: Counter[str]) -> Iterator[RegionUnderTest]:
+    empty_tables()
+    clients.secretsmanager().put_secret_value(
+        SecretId=os.environ["KEYRING_SECRET_ARN"], SecretString=json.dumps({"current": "K1", "keys": KEYS})
+    )
     forget()
-    with mock_aws():
-        for name, value in create_resources().items():
-            monkeypatch.setenv(name, value)
-        found = RegionUnderTest()
-        count_calls(found, monkeypatch)
-        yield found
+    aws.clear()
+    yield RegionUnderTest(calls=aws)
     forget()
-
-
-def count_calls(region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Count the AWS calls that the functions' own clients make, by operation."""
-    import boto3
-
-    make = boto3.client
-
-    def client(*arguments: Any, **options: Any) -> Any:
-        made = make(*arguments, **options)
-
-        def count(model: Any, **_: Any) -> None:
-            region.calls[model.name] += 1
-
-        made.meta.events.register("before-call", count)
-        return made
-
-    monkeypatch.setattr(clients.boto3, "client", client)

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import importlib
 import json
-import sys
 import time
 import uuid
 from collections import Counter
 from dataclasses import dataclass, field
-from types import ModuleType, SimpleNamespace
+from datetime import UTC, datetime
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
-import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
+from shared.adapters import clients
+from shared.adapters.accounts import Accounts
 from shared.adapters.items import from_wire
+from shared.domain.auth import Account, hash_password
 from shared.topology import TOPOLOGY
 from tests.component.aws import REGION
 
 _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
+
+
+PASSWORD = "una-clave-larga"
+
+
+@cache
+def password_hash() -> str:
+    return hash_password(PASSWORD)
 
 
 def plain(item: dict[str, Any]) -> dict[str, Any]:
@@ -63,13 +74,32 @@ class RegionUnderTest:
 
     name: str = REGION
     calls: Counter[str] = field(default_factory=Counter)
-    _modules: dict[str, ModuleType] = field(default_factory=dict)
+    at: datetime | None = None  # the Region's clock; the machine's own while None
+
+    def clock(self) -> datetime:
+        moment = self.at or datetime.now(UTC)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
     def module(self, name: str) -> Any:
-        full = f"regions.handlers.{name}"
-        if full not in sys.modules:
-            self._modules[name] = importlib.import_module(full)
-        return sys.modules[full]
+        runtime: Any = importlib.import_module("regions.handlers.runtime")
+        runtime.now = self.clock  # before the other modules take it from there
+        return importlib.import_module(f"regions.handlers.{name}")
+
+    def counted(self) -> dict[str, int]:
+        """The AWS calls since this was asked last."""
+        calls = dict(self.calls)
+        self.calls.clear()
+        return calls
+
+    def account(self, username: str = "ana", role: str = "admin", **more: Any) -> None:
+        """An account whose password is PASSWORD."""
+        Accounts(clients.dynamodb(), TOPOLOGY.accounts_table).add(
+            Account(username, role, password_hash(), **more), now=datetime.now(UTC)
+        )
+
+    def log_in(self, username: str = "ana", password: str = PASSWORD) -> dict[str, str]:
+        answer = self.call("POST", "/token", {"username": username, "password": password}, sub=None)
+        return {"Authorization": f"Bearer {answer.json['access_token']}"}
 
     def call(
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None,
@@ -100,9 +130,13 @@ class RegionUnderTest:
     # What the log's stream holds and what becomes of it.
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        dynamodb = boto3.client("dynamodb", REGION)
+        dynamodb = clients.dynamodb()
         return sorted(
-            (plain(item) for page in dynamodb.get_paginator("scan").paginate(TableName=table) for item in page["Items"]),
+            (
+                plain(item)
+                for page in dynamodb.get_paginator("scan").paginate(TableName=table)
+                for item in page["Items"]
+            ),
             key=lambda item: (item["pk"], item["sk"]),
         )
 
@@ -115,7 +149,7 @@ class RegionUnderTest:
         return [item for item in found if item["pk"].startswith(prefix) and item["sk"].startswith(sort)]
 
     def put(self, table: str, item: dict[str, Any]) -> None:
-        boto3.client("dynamodb", REGION).put_item(TableName=table, Item=wire(item))
+        clients.dynamodb().put_item(TableName=table, Item=wire(item))
 
     def relay(self, records: list[dict[str, Any]]) -> list[str]:
         """Let the relay handle stream records; returns the sequence numbers it reports as failed."""

@@ -75,14 +75,16 @@ def test_cold_import_of_the_api_stays_under_seventy_percent_of_the_old_stack(sec
         ours.append(
             cold_import_seconds(
                 setup=f"sys.path.insert(0, {str(PACKAGE)!r})",
-                module="regions.handlers.api", flags=["-S", "-P"], environment=environment,
+                module="regions.handlers.api",
+                flags=["-S", "-P"],
+                environment=environment,
             )
         )
         theirs.append(
-            cold_import_seconds(
-                setup="pass", module="tests.component.reference_app", flags=[], environment=environment
-            )
+            cold_import_seconds(setup="pass", module="tests.component.reference_app", flags=[], environment=environment)
         )
     share = statistics.median(ours[1:]) / statistics.median(theirs[1:])
-    print(f"cold import: {statistics.median(ours[1:]):.3f} s against {statistics.median(theirs[1:]):.3f} s = {share:.0%}")
+    print(
+        f"cold import: {statistics.median(ours[1:]):.3f} s against {statistics.median(theirs[1:]):.3f} s = {share:.0%}"
+    )
     assert share < SHARE

@@ -1,8 +1,9 @@
-"""A made-up drill for tests of the gate, the series and the report: a Region lost for a while, with or without trouble."""
+"""A made-up drill for tests of the gate, the series and the report: a Region is lost for a while and comes back."""
 
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from loadtests.drills.course import Course, Mark
 from loadtests.drills.freshness import Sighting
@@ -49,16 +50,17 @@ def course() -> Course:
     )
 
 
+@cache
 def arrivals(seed: int = 1) -> list[Arrival]:
     """Six users per multiple, half of them near each Region, one arrival every two seconds each."""
-    rng = random.Random(seed)
+    rng, phases = random.Random(seed), course().phases
     found: list[Arrival] = []
     for user in range(120):
         home = (LOST, SURVIVOR)[user % 2]
         leaves_at = FAULT + NOTICED + rng.uniform(0, 60)
         at = rng.uniform(0, 2)
         while at < STOPPED:
-            multiple = next((p.multiple for p in course().phases if p.holds(START + at)), 0)
+            multiple = next((p.multiple for p in phases if p.holds(START + at)), 0)
             if user < multiple * 12:
                 away = home == LOST and FAULT <= at < READMITTED + 30
                 dead = home == LOST and FAULT <= at < leaves_at
@@ -78,7 +80,7 @@ def arrivals(seed: int = 1) -> list[Arrival]:
                         outcome="failed" if dead else "ok",
                         command_id=None,
                         tries=tuple(tries),
-                    )  # fmt: skip
+                    )
                 )
             at += rng.expovariate(0.5)
     return sorted(found, key=lambda arrival: arrival.finished)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.lab.last_writer import ABSENT, Conditions, Item, Key, Replication, Transfer, Version
+from loadtests.lab.last_writer import Conditions, Replication, Transfer
+from loadtests.lab.versions import ABSENT, Item, Key, Version
 
 EAST, WEST = "us-east-1", "us-east-2"
 TABLE = "log"
@@ -134,11 +135,13 @@ def steps(values: st.SearchStrategy[object]) -> st.SearchStrategy[list[tuple[obj
             st.tuples(st.just("poll"), regions, st.integers(1, 3)),
             st.tuples(st.just("deliver")),
             st.tuples(st.just("send"), regions, outcomes, st.integers(1, 3)),
+            st.tuples(st.just("round"), regions, outcomes),
             st.tuples(st.just("stale")),
             st.tuples(st.just("partition"), st.booleans()),
             st.tuples(st.just("lag"), st.sampled_from((0.0, 0.05))),
             st.tuples(st.just("wait")),
         ),
+        min_size=3,
         max_size=40,
     )
 
@@ -155,6 +158,11 @@ def play(lab: Lab, history: list[tuple[object, ...]]) -> None:
                 lab.deliver()
             case ("send", str(region), str(outcome), int(limit)):
                 lab.send(region, outcome, limit)
+            case ("round", str(region), str(outcome)):
+                for each in lab.stores:
+                    lab.poll(each)
+                lab.deliver()
+                lab.send(region, outcome)
             case ("stale",):
                 lab.execute_stale()
             case ("partition", bool(on)):
@@ -238,6 +246,23 @@ def test_a_write_that_turns_up_late_in_a_frozen_region_does_not_come_back_to_lif
     assert [store.items[Key(TABLE, "a", "x")] for store in lab.stores.values()] == [{"value": "new"}] * 2
 
 
+def test_a_late_write_is_known_also_when_its_repetition_has_been_seen() -> None:
+    lab = Lab()
+    lab.client_writes(EAST, "a", "old")
+    lab.poll(EAST)
+    lab.deliver()
+    lab.send(WEST, "executed late")
+    lab.send(WEST)
+    lab.client_writes(EAST, "a", "new")
+    for _ in range(2):
+        lab.poll(EAST)
+        lab.poll(WEST)
+        lab.deliver()
+        lab.send(WEST)
+    lab.settle()  # the late one is executed first
+    assert [store.items[Key(TABLE, "a", "x")] for store in lab.stores.values()] == [{"value": "new"}] * 2
+
+
 @pytest.mark.parametrize("ahead", [EAST, WEST])
 def test_of_concurrent_writes_the_side_whose_clock_is_ahead_wins(ahead: str) -> None:
     lab = Lab()
@@ -259,6 +284,58 @@ def test_a_clock_that_is_ahead_does_not_undo_what_was_written_over_its_write() -
     lab.client_writes(WEST, "a", "readmitted")
     lab.settle()
     assert [store.items[Key(TABLE, "a", "x")] for store in lab.stores.values()] == [{"value": "readmitted"}] * 2
+
+
+def test_a_region_keeps_its_own_later_write_when_an_older_one_arrives() -> None:
+    lab = Lab()
+    lab.client_writes(EAST, "a", "older")
+    lab.client_writes(WEST, "a", "later")
+    lab.poll(WEST)
+    lab.link.conditions.lag_seconds = 0.035  # the older write is due, the later one not yet
+    lab.poll(EAST)
+    lab.deliver()
+    assert lab.link.queued(EAST, WEST) + lab.link.queued(WEST, EAST) == 1
+    assert lab.send(WEST) == 0
+    lab.settle()
+    assert [version.item for version in lab.stores[WEST].stream] == [{"value": "later"}]
+    assert_regions_agree(lab)
+
+
+def test_a_partition_does_not_let_a_write_through_that_had_been_delivered_before() -> None:
+    lab = Lab()
+    lab.client_writes(EAST, "a", 1)
+    lab.poll(EAST)
+    lab.deliver()
+    lab.link.conditions.partitioned = True
+    assert lab.link.tables_owed(WEST, 25) == []
+    assert lab.send(WEST) == 0
+    lab.settle()
+    assert_regions_agree(lab)
+
+
+def test_a_write_of_unknown_outcome_is_made_again() -> None:
+    lab = Lab()
+    lab.client_writes(EAST, "a", 1)
+    lab.poll(EAST)
+    lab.deliver()
+    lab.send(WEST, "never executed")
+    assert lab.send(WEST) == 1
+    assert_regions_agree(lab)
+
+
+def test_an_own_write_that_changed_nothing_does_not_pass_for_an_echo_later() -> None:
+    lab = Lab()
+    lab.client_writes(EAST, "a", 1)
+    lab.poll(EAST)
+    lab.client_writes(WEST, "a", 1)  # not read yet when the link writes the same
+    lab.deliver()
+    lab.send(WEST)
+    lab.settle()
+    lab.client_writes(WEST, "a", 2)
+    lab.settle()
+    lab.client_writes(WEST, "a", 1)
+    lab.settle()
+    assert [store.items[Key(TABLE, "a", "x")] for store in lab.stores.values()] == [{"value": 1}] * 2
 
 
 def test_a_partition_keeps_everything_and_delivers_it_on_heal() -> None:

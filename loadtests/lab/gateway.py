@@ -1,0 +1,199 @@
+"""MiniStack, changed where it would hide what AWS does or be too slow to stand for it. `python -m loadtests.lab.gateway`.
+
+Every change is one function below and one line in ``CHANGES``, which `relevo up` prints. None touches a service's answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+import time
+import zipfile
+from collections import defaultdict
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Final
+
+SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
+SCHEDULE_LOOK_SECONDS: Final = 0.5
+SCHEDULED_EVENT_SECONDS: Final = 60.0
+COLD_STARTS_AT_ONCE: Final = 2
+PATIENCE_PER_WORKER_SECONDS: Final = 0.1
+PREPARE: Final = {"relevo-lab": "prepare"}
+
+CHANGES: Final = (
+    "MiniStack answers its own health only under /_ministack/health: /health is the product's",
+    "schedules are looked at twice a second, and a scheduled invocation that is throttled waits up to a minute, as on AWS",
+    "the rates of schedules follow the lab's time scale, as every wait of the product does",
+    "a worker that fails takes no other worker of its function with it",
+    "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
+    "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
+    "an invocation that finds all workers busy waits a little for one, the longer the more there are, before it starts another",
+)
+
+
+def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
+    """Fire schedules within half a second, and let what is throttled wait its turn instead of dropping it.
+
+    A sentinel that ends a second late would otherwise rest for a minute.
+    """
+
+    def dispatch(function: str, payload: str) -> None:
+        record, config, _ = lambda_svc._get_func_record_for_ref(function)  # noqa: SLF001
+        if record is None or config is None:
+            return
+        execution = lambda_svc._execution_record_for_config(record, config)  # noqa: SLF001
+
+        def run() -> None:
+            deadline = time.monotonic() + SCHEDULED_EVENT_SECONDS
+            while time.monotonic() < deadline:
+                result = lambda_svc._execute_function_with_config_scope(execution, json.loads(payload))  # noqa: SLF001
+                if not result.get("throttle"):
+                    return
+                time.sleep(SCHEDULE_LOOK_SECONDS)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    rate_seconds = eventbridge._parse_rate_seconds  # noqa: SLF001
+
+    def scaled_rate_seconds(expression: str) -> float | None:
+        seconds = rate_seconds(expression)
+        return None if seconds is None else seconds * scale
+
+    eventbridge._parse_rate_seconds = scaled_rate_seconds  # noqa: SLF001
+    eventbridge._SCHEDULER_TICK_INTERVAL = SCHEDULE_LOOK_SECONDS  # noqa: SLF001
+    eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
+
+
+def prepare_workers(worker: Any) -> None:
+    """Let an invocation with ``PREPARE`` start its worker and leave the handler alone; start few workers at a time."""
+    invoke, spawn = worker.invoke, worker._spawn  # noqa: SLF001
+    slots = threading.Semaphore(COLD_STARTS_AT_ONCE)
+
+    def spawn_in_turn(self: Any) -> None:
+        with slots:
+            spawn(self)
+
+    def prepare_or_invoke(self: Any, event: object, *arguments: object, **more: object) -> Any:
+        if event != PREPARE:
+            return invoke(self, event, *arguments, **more)
+        with self._lock:
+            cold = self._proc is None or self._proc.poll() is not None
+            if cold:
+                self._spawn()
+                self._cold = False
+        return {"status": "ok", "result": None, "log": "", "cold_start": cold}
+
+    worker._spawn, worker.invoke = spawn_in_turn, prepare_or_invoke  # noqa: SLF001
+
+
+def pool_workers(lambda_svc: Any, lambda_runtime: Any) -> None:
+    """Let an invocation wait for a busy worker before it starts another one.
+
+    A start costs this machine as much as dozens of invocations; without this, three health checkers that call at the
+    same moment have twenty workers after a minute. Under real load the wait is shorter than the start would be.
+    """
+    acquire, release, execute = lambda_svc.acquire_worker, lambda_svc.release_worker, lambda_svc._execute_function_warm  # noqa: SLF001
+    changes: defaultdict[str, threading.Condition] = defaultdict(threading.Condition)  # by function
+    invocation = _Invocation()
+
+    def acquire_patiently(name: str, config: Any, code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
+        key = lambda_runtime._worker_key(name, config, qualifier)  # noqa: SLF001
+
+        def workers() -> list[Any]:
+            return list(lambda_runtime._workers.get(key, []))  # noqa: SLF001
+
+        with changes[name]:
+            if not invocation.prepares:
+                patience = PATIENCE_PER_WORKER_SECONDS * len(workers())
+                changes[name].wait_for(lambda: any(not worker.in_use for worker in workers()), timeout=patience)
+            invocation.worker, how = acquire(name, config, code, qualifier=qualifier, **more)
+            return invocation.worker, how
+
+    def release_and_tell(worker: Any) -> None:
+        if worker is None:
+            return
+        with changes[worker.func_name]:
+            release(worker)
+            changes[worker.func_name].notify()
+
+    def execute_knowing(function: Any, event: object, request_id: str) -> Any:
+        invocation.prepares, invocation.worker = event == PREPARE, None
+        try:
+            return execute(function, event, request_id)
+        finally:
+            invocation.worker = None
+
+    invalidate = lambda_svc.invalidate_worker
+
+    def invalidate_own(*arguments: Any, **more: Any) -> None:
+        """End the worker that failed under this invocation; its siblings are in the middle of other people's work."""
+        if invocation.worker is None:
+            invalidate(*arguments, **more)
+            return
+        with lambda_runtime._lock:  # noqa: SLF001
+            for workers in lambda_runtime._workers.values():  # noqa: SLF001
+                if invocation.worker in workers:
+                    workers.remove(invocation.worker)
+        lambda_runtime.kill_workers([invocation.worker])
+
+    lambda_svc.acquire_worker = acquire_patiently
+    lambda_svc.release_worker = release_and_tell
+    lambda_svc.invalidate_worker = invalidate_own
+    lambda_svc._execute_function_warm = execute_knowing  # noqa: SLF001
+
+
+class _Invocation(threading.local):
+    """What the calling thread's invocation is about."""
+
+    prepares = False
+    worker: Any = None
+
+
+def share_packages(lambda_runtime: Any, folder: Path) -> None:
+    """Unpack a package once and link it into each worker's folder: unpacking took longer than importing."""
+    lock = threading.Lock()
+
+    class SharedZip(zipfile.ZipFile):
+        def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+            if not isinstance(self.filename, str) or path is None:
+                super().extractall(path, members, pwd)
+                return
+            unpacked = folder / hashlib.sha256(Path(self.filename).read_bytes()).hexdigest()
+            with lock:
+                if not unpacked.is_dir():
+                    fresh = unpacked.with_suffix(".fresh")
+                    super().extractall(fresh)
+                    fresh.rename(unpacked)
+            for entry in unpacked.iterdir():
+                (Path(path) / entry.name).symlink_to(entry)
+
+    # Under the names that MiniStack uses.
+    lambda_runtime.zipfile = SimpleNamespace(
+        ZipFile=SharedZip, BadZipFile=zipfile.BadZipFile, LargeFileError=zipfile.LargeZipFile
+    )
+
+
+def give_up_health(app: Any) -> None:
+    """Leave ``/health`` to the API: MiniStack would answer it whatever host is asked for."""
+    app._HEALTH_PATHS = ("/_ministack/health",)  # noqa: SLF001
+
+
+def main() -> None:
+    # MiniStack reads its environment when it is imported.
+    from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
+    from ministack.core import lambda_runtime  # type: ignore[import-untyped]  # noqa: PLC0415
+    from ministack.services import eventbridge, lambda_svc  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    give_up_health(app)
+    keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
+    prepare_workers(lambda_runtime.Worker)
+    pool_workers(lambda_svc, lambda_runtime)
+    share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
+    app.main()
+
+
+if __name__ == "__main__":
+    main()

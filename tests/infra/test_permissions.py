@@ -1,0 +1,164 @@
+"""Each function may do what the contract says and nothing else."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, function_name, queue_name
+from tests.infra.templates import Template, listed
+
+LOG = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-order-log"
+PEER_LOG = "arn:aws:dynamodb:{peer}:${{AWS::AccountId}}:table/relevo-order-log"
+STREAM = "${{ReplicaStreamArn:{stream}.StreamArn}}"
+ACCOUNTS = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-accounts"
+CONTROL = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-control"
+VIEW = "${{Table:relevo-order-view.Arn}}"
+LIST, PENDING = f"{VIEW}/index/list", f"{VIEW}/index/pending"
+SECRET = "arn:aws:secretsmanager:{region}:${{AWS::AccountId}}:secret:relevo/keyring"
+TOPIC = "${{Topic:relevo-events.fifo}}"
+BUS = "${{EventBus:relevo-effects.Arn}}"
+
+READ_SECRET = {SECRET: {"secretsmanager:GetSecretValue"}, f"{SECRET}-??????": {"secretsmanager:GetSecretValue"}}
+ANNOUNCE = {TOPIC: {"sns:Publish"}, BUS: {"events:PutEvents"}}
+
+
+def on_dynamodb(*actions: str) -> set[str]:
+    return {f"dynamodb:{action}" for action in actions}
+
+
+def queue(name: str) -> str:
+    return f"${{{{Queue:{name}.Arn}}}}"
+
+
+PROJECT = on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+ALLOWED: dict[str, dict[str, set[str]]] = {
+    "api": {
+        LOG: on_dynamodb("GetItem", "Query", "PutItem"),
+        ACCOUNTS: on_dynamodb("GetItem", "Query"),
+        CONTROL: on_dynamodb("GetItem"),
+        VIEW: on_dynamodb("GetItem", "Query", "UpdateItem"),
+        LIST: on_dynamodb("Query"),
+        PENDING: on_dynamodb("Query"),
+        **READ_SECRET,
+    },
+    "authorizer": {ACCOUNTS: on_dynamodb("GetItem", "Query"), **READ_SECRET},
+    "health": {
+        LOG: on_dynamodb("GetItem"),
+        CONTROL: on_dynamodb("GetItem"),
+        VIEW: on_dynamodb("GetItem"),
+        **READ_SECRET,
+    },
+    "relay": {
+        LOG: on_dynamodb("Query"),
+        STREAM: on_dynamodb("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
+        VIEW: PROJECT,
+        queue(TOPOLOGY.relay_failures_queue): {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"},
+        **ANNOUNCE,
+    },
+    "sentinel": {
+        LOG: on_dynamodb("GetItem", "Query", "PutItem"),
+        CONTROL: on_dynamodb("GetItem", "PutItem"),
+        VIEW: PROJECT,
+        LIST: on_dynamodb("Query"),
+        PENDING: on_dynamodb("Query"),
+        **{
+            queue(name): {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+            for name in (
+                *map(queue_name, STATUSES),
+                *map(dead_letter_queue_name, STATUSES),
+                TOPOLOGY.relay_failures_queue,
+            )
+        },
+        **ANNOUNCE,
+        **READ_SECRET,
+    },
+    "stream_arn": {LOG: on_dynamodb("DescribeTable")},
+} | {
+    f"processor_{status}": {
+        LOG: on_dynamodb("GetItem", "Query", "PutItem"),
+        PEER_LOG: on_dynamodb("GetItem"),
+        queue(queue_name(status)): {
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes",
+            "sqs:GetQueueUrl",
+        },
+    }
+    for status in STATUSES
+}
+# What no policy can narrow further, and why.
+UNNARROWED = {
+    "*": "X-Ray's two actions take no resource",
+    "-??????": "the suffix that Secrets Manager gives a secret, six characters",
+}
+TELEMETRY = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+@pytest.fixture(scope="module")
+def granted(template: Template) -> dict[str, dict[str, set[str]]]:
+    """Actions by function and rendered resource."""
+    found: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for function, statement in template.statements():
+        assert statement["Effect"] == "Allow"
+        for resource in listed(statement["Resource"]):
+            found[function][template.render(resource)] |= set(listed(statement["Action"]))
+    return found
+
+
+def test_every_function_may_do_exactly_what_the_contract_says(
+    granted: dict[str, dict[str, set[str]]], template: Template, region: str
+) -> None:
+    (stream,) = template.of_type("Custom::ReplicaStreamArn")
+    names = {"region": region, "peer": TOPOLOGY.peer_of(region), "stream": stream}
+    for part, expected in ALLOWED.items():
+        name = function_name(part)
+        with_logs_and_traces = {
+            **{resource.format(**names): actions for resource, actions in expected.items()},
+            f"${{LogGroup:/aws/lambda/{name}.Arn}}": {"logs:CreateLogStream", "logs:PutLogEvents"},
+            "*": TELEMETRY,
+        }
+        assert granted[name] == with_logs_and_traces, name
+    assert set(granted) == {function_name(part) for part in ALLOWED}
+
+
+def test_no_action_is_a_wildcard_and_each_wide_resource_has_a_reason(granted: dict[str, dict[str, set[str]]]) -> None:
+    for by_resource in granted.values():
+        for resource, actions in by_resource.items():
+            assert not any("*" in action for action in actions)
+            if "*" in resource or "?" in resource:
+                assert any(resource == wide or resource.endswith(wide) for wide in UNNARROWED), resource
+            if resource == "*":
+                assert actions == TELEMETRY
+
+
+def test_each_function_has_a_role_of_its_own_that_only_lambda_may_assume(template: Template) -> None:
+    functions = template.of_type("AWS::Lambda::Function").values()
+    roles = [found["Role"]["Fn::GetAtt"][0] for found in functions]
+    assert len(set(roles)) == len(roles)
+    for role in roles:
+        properties = template.resources[role]["Properties"]
+        (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
+        assert "ManagedPolicyArns" not in properties
+
+
+def test_only_services_invoke_functions_and_only_for_a_source_of_this_stack(template: Template) -> None:
+    for permission in template.of_type("AWS::Lambda::Permission").values():
+        assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com")
+        assert "SourceArn" in permission
+
+
+def test_queues_and_the_topic_refuse_plain_http_on_aws(template: Template) -> None:
+    policies = template.of_type("AWS::SQS::QueuePolicy") | template.of_type("AWS::SNS::TopicPolicy")
+    assert len(policies) == 2 * len(STATUSES) + 2
+    for policy in policies.values():
+        first = policy["PolicyDocument"]["Statement"][0]["Fn::If"]
+        assert first[0] == "OnAws"
+        assert first[1]["Effect"] == "Deny"
+        assert first[1]["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert first[2] == {"Ref": "AWS::NoValue"}
+    assert template.document["Conditions"] == {"OnAws": {"Fn::Equals": [{"Ref": "PeerAwsEndpointUrl"}, ""]}}
+    assert template.document["Parameters"]["PeerAwsEndpointUrl"]["Default"] == ""
