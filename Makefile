@@ -7,7 +7,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
-PACKAGE := .build/lambda/.complete
 SYNTH  := cdk.out/manifest.json
 
 # Node for jsii comes from PyPI, so nothing but Python and make has to be there.
@@ -66,9 +65,11 @@ deploy: $(SYNTH) ## Deploy to AWS: data, then us-east-2, then us-east-1, then th
 	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
 	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
 
-lock: $(READY) ## Pin all dependencies again, with hashes and without index addresses
+lock: $(READY) ## Pin all dependencies again (here and in the Lambda package), with hashes
 	@$(BIN)/uv pip compile pyproject.toml --group test --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	@$(BIN)/uv pip compile regions/handlers/requirements.in --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet -o regions/handlers/requirements.lock
 
 clean: ## Remove everything that was built, the virtual environment included
 	@rm -rf $(VENV) .build cdk.out out .pytest_cache .mypy_cache .ruff_cache .hypothesis relevo.egg-info

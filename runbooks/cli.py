@@ -1,4 +1,4 @@
-"""The `relevo` command. Its parts register themselves as entry points, so that runbooks need not know the load tests."""
+"""The `relevo` command. Its parts register as entry points, so that runbooks need not know the load tests."""
 
 from __future__ import annotations
 

@@ -12,12 +12,14 @@ from loadtests.drills.course import Course
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
-from loadtests.drills.programs import LoadProcess, relevo
+from loadtests.drills.programs import LoadProcess, last_line, relevo
 from loadtests.drills.tracker import takeover_of
 from loadtests.gate import Phase
 from shared.topology import TOPOLOGY
 
 WATCH_SECONDS = 0.5
+LOAD_STARTS_SECONDS = 20.0
+READMIT_TRIES = 3
 
 Tell = Callable[[str], None]
 
@@ -37,7 +39,9 @@ class Conductor:
         """Lead the whole course; heals the Region and stops the load whatever happens."""
         plan = self.plan
         try:
-            self._hold(plan.warm_up.phase, plan.warm_up.multiple, plan.warm_up.seconds, steady=False)
+            self._enter(plan.warm_up.phase, plan.warm_up.multiple, steady=False)
+            self._watch(lambda: bool(self._observers.ledger.arrivals), LOAD_STARTS_SECONDS)
+            self._watch(lambda: False, plan.warm_up.seconds)
             for step in plan.steady:
                 self._hold(step.phase, step.multiple, step.seconds, steady=True)
             self._lose_region()
@@ -116,11 +120,18 @@ class Conductor:
             course.notes.append(
                 f"{plan.region} had not caught up {plan.caught_up_at_most_seconds:.0f} s after its return"
             )
-        done = relevo("readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes")
+        self._readmit()
+
+    def _readmit(self) -> None:
+        """Readmit the Region as on-call would: again, if the command fails."""
+        plan, course = self.plan, self.course
+        for _ in range(READMIT_TRIES):
+            done = relevo("readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes")
+            if done.returncode == 0:
+                break
+            course.notes.append(f"`relevo readmit {plan.region}` failed: {last_line(done)}")
         course.readmitted_at = course.mark(f"{plan.region} readmitted", "heal")
-        if done.returncode != 0:
-            course.notes.append(f"`relevo readmit {plan.region}` failed: {(done.stderr or done.stdout).strip()[-300:]}")
-        elif "nothing to do" in done.stdout:
+        if "nothing to do" in done.stdout:
             course.notes.append(f"{plan.region} had not been drained when it was readmitted")
 
     def _serve_together(self) -> None:

@@ -40,6 +40,12 @@ def relevo(*arguments: str, stdin: str | None = None, seconds: float = 60.0) -> 
         raise LabError(f"`relevo {' '.join(arguments)}` did not end within {seconds:.0f} s") from error
 
 
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """What a command said last: its error without the traceback that may stand above it."""
+    lines = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines() if line.strip()]
+    return lines[-1][:300] if lines else f"exit code {done.returncode}"
+
+
 def _environment() -> dict[str, str]:
     paths = [str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
@@ -56,7 +62,7 @@ def ensure_lab(quick: bool) -> bool:
         return False
     done = relevo("up", "--detach", *(["--quick"] if quick else []), seconds=120.0)
     if done.returncode != 0:
-        raise LabError(f"`relevo up` failed: {(done.stderr or done.stdout).strip()[-800:]}")
+        raise LabError(f"`relevo up` failed: {last_line(done)}")
     return True
 
 
@@ -67,7 +73,7 @@ def make_accounts(run: str, path: Path) -> dict[str, tuple[str, str]]:
         username, password = f"drill-{role}-{run.lower()}", secrets.token_urlsafe(18)
         done = relevo("account", "add", username, "--role", role, stdin=f"{password}\n")
         if done.returncode != 0:
-            raise LabError(f"`relevo account add` failed: {(done.stderr or done.stdout).strip()[-400:]}")
+            raise LabError(f"`relevo account add` failed: {last_line(done)}")
         accounts[role] = (username, password)
     rows = [{"username": name, "password": word, "role": role} for role, (name, word) in accounts.items()]
     path.touch(mode=0o600)

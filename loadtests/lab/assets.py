@@ -1,7 +1,7 @@
 """Zips the Lambda packages that a synthesized app names, with bytecode added.
 
-AWS starts a function from a prepared image. MiniStack unpacks and imports the package anew for each worker; compiling it
-each time would take most of the lab's start.
+AWS starts a function from a prepared image. MiniStack imports the package anew for each worker, and compiling it each
+time would take most of the lab's start.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The ways of one Region's functions to AWS services, through microburst: to their own Region, and to the peer's DynamoDB.
+"""The ways of one Region's functions to AWS, through microburst: to their own Region, and to the peer's DynamoDB.
 
-Faults are injected on the own path alone. Run as `python -m loadtests.lab.aws_faults`, one process per Region, frozen with it.
+Faults are injected on the own path alone. `python -m loadtests.lab.aws_faults`: one process per Region, frozen with it.
 """
 
 from __future__ import annotations
@@ -57,11 +57,14 @@ class _FaultPath(Microburst):  # type: ignore[misc]
         self.upstream = upstream
 
     async def handle_proxy(self, request: web.Request) -> web.StreamResponse:
-        if self.engine.rules:
-            response: web.StreamResponse = await super().handle_proxy(request)
-            return response
-        forwarded: web.StreamResponse = await self.upstream.relay(request, await request.read())
-        return forwarded
+        try:
+            if self.engine.rules:
+                response: web.StreamResponse = await super().handle_proxy(request)
+            else:
+                response = await self.upstream.relay(request, await request.read())
+        except ConnectionResetError:  # a worker that was killed waits for no answer
+            response = web.Response()
+        return response
 
 
 async def serve_paths(layout: Layout, region: str) -> None:

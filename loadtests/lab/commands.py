@@ -1,4 +1,4 @@
-"""`relevo up`, `down`, `status` and `fault`: the lab's commands. They find the lab by its folder and speak to its control API."""
+"""`relevo up`, `down`, `status` and `fault`: they find the lab by its folder and speak to its control API."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ RegionName = Annotated[str, typer.Argument(help=f"One of {', '.join(TOPOLOGY.reg
 
 
 def up(
-    quick: Annotated[bool, typer.Option("--quick", help="Short clock: checks each second, TTL 2 s, waits at a tenth.")] = False,
-    detach: Annotated[bool, typer.Option("--detach", help="Return when the lab is ready; it runs until `relevo down`.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; `relevo down` ends it.")] = False,
     app: Annotated[Path, typer.Option("--app", help="The synthesized app.")] = ROOT / "cdk.out",
 ) -> None:  # fmt: skip
     """Start the lab: both Regions, replication, DNS and the edge, on this machine."""
@@ -76,13 +76,14 @@ def status(
         table.add_column(heading, no_wrap=True)
     for region, seen in found["regions"].items():
         depths = seen["dlq_depth"]
-        letters = (
-            None if depths is None else " ".join(f"{name}:{depth}" for name, depth in depths.items() if depth) or "0"
-        )
         table.add_row(
-            region, seen["state"], _shown(seen["healthy"]), _shown(seen["drained"]), _seconds(seen["heartbeat_age_seconds"]),
-            _seconds(seen["replication_lag_seconds"]), _seconds(seen["oldest_pending_seconds"]), _shown(letters),
-        )  # fmt: skip
+            region,
+            seen["state"],
+            _shown(seen["healthy"]),
+            _shown(seen["drained"]),
+            *(_seconds(seen[f"{what}_seconds"]) for what in ("heartbeat_age", "replication_lag", "oldest_pending")),
+            "?" if depths is None else " ".join(f"{name}:{depth}" for name, depth in depths.items() if depth) or "0",
+        )
     console.print(table)
     link = found["link"]
     if link is None:
@@ -94,9 +95,8 @@ def status(
     console.print(f"DNS: {'; '.join(leads) or 'does not answer'}")
     for process in found["processes"]:
         if not process["alive"]:
-            console.print(
-                f"[red]{process['name']} (pid {process['pid']}) is dead[/red]: {layout.log_folder}/{process['name']}.log"
-            )
+            log = layout.log_folder / f"{process['name']}.log"
+            console.print(f"[red]{process['name']} (pid {process['pid']}) is dead[/red]: see {log}")
 
 
 faults = typer.Typer(help="Inject a fault into the lab, or heal it.", no_args_is_help=True)
@@ -105,7 +105,7 @@ faults = typer.Typer(help="Inject a fault into the lab, or heal it.", no_args_is
 @faults.command("region-loss")
 def region_loss(
     region: RegionName,
-    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die) or api (pipeline works on).")] = "freeze",
+    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die), api (API only).")] = "freeze",
 ) -> None:  # fmt: skip
     """Lose a Region."""
     _inject({"kind": "region-loss", "region": region, "mode": mode})
@@ -126,8 +126,8 @@ def lag(seconds: Annotated[float, typer.Argument(help="What replication takes at
 @faults.command("service")
 def service(
     region: RegionName,
-    service: Annotated[str, typer.Argument(help="dynamodb, events, secretsmanager, sns, sqs, or * for all.")],
-    error: Annotated[str | None, typer.Option(help="Error code that calls fail with, such as ThrottlingException.")] = None,
+    service: Annotated[str, typer.Argument(help="dynamodb, events, secretsmanager, sns, sqs; * is all.")],
+    error: Annotated[str | None, typer.Option(help="What they fail with: ThrottlingException, ...")] = None,
     latency: Annotated[float | None, typer.Option(help="Milliseconds that calls take more.")] = None,
     rate: Annotated[float, typer.Option(help="Share of the calls, above 0 and up to 1.")] = 1.0,
 ) -> None:  # fmt: skip
@@ -190,9 +190,14 @@ def _start_detached(layout: Layout, app: Path, *, quick: bool) -> None:
     command = [sys.executable, "-m", "loadtests.lab.supervisor", "--app", str(app), *(["--quick"] if quick else [])]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            command,
+            cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     born = born_of(process.pid)
     with log.open() as said:
         while True:

@@ -1,4 +1,4 @@
-"""The lab's control API on loopback: status, faults and healing as JSON, for the commands, drills and people with curl."""
+"""The lab's control API on loopback: status, faults and healing as JSON, for commands, drills and people with curl."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Deploys the synthesized stacks into one Region of the lab and seeds what people put there on AWS: the keyring's value.
+"""Deploys the synthesized stacks into one Region of the lab, and seeds what people put there on AWS: the keyring.
 
-Templates go in unchanged but for the left-out types; every other difference from AWS is in ``LAB_DIFFERENCES`` and printed.
+Templates go in unchanged but for the left-out types; other differences from AWS are in ``LAB_DIFFERENCES`` and printed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STACK_SECONDS: Final = 60.0
 EXTRA_ACTIONS: Final[Mapping[str, str]] = {"sns:Publish": "sns:PublishBatch"}
 LAB_DIFFERENCES: Final = (
     "roles that may sns:Publish may also sns:PublishBatch, for which MiniStack asks and which is no IAM action on AWS",
-    "calls to the peer's DynamoDB are signed with the lab's root key: a role's session is unknown to the other MiniStack",
+    "calls to the peer's DynamoDB are signed with the root key: the other MiniStack does not know the role's session",
     "the Lambda package carries bytecode: MiniStack unpacks and imports it for every worker",
     "API names are plain HTTP on the Regions' lab ports, HTTPS on 443 on AWS",
 )
@@ -137,7 +137,8 @@ def _first_failure(cloudformation: Any, stack: str) -> str:
     if not failed:
         return "no reason given"
     first = min(failed, key=lambda event: event["Timestamp"])
-    return f"{first['LogicalResourceId']} ({first['ResourceType']}): {first.get('ResourceStatusReason', 'no reason given')}"
+    reason = first.get("ResourceStatusReason", "no reason given")
+    return f"{first['LogicalResourceId']} ({first['ResourceType']}): {reason}"
 
 
 def _put_keyring(seat: Seat, keyring: str) -> None:

@@ -1,7 +1,7 @@
-"""The faults that drills and people inject, and how each is healed. Decides nothing about what follows: that is the product's.
+"""The faults that drills and people inject, and how each is healed. What follows from them is the product's affair.
 
-A frozen Region keeps its state and answers nobody. A crashed one loses all compute: its Lambda workers die in the middle
-of their work. AWS's durable services keep their data in both.
+A frozen Region keeps its state and answers nobody. A crashed one loses all compute: its Lambda workers die in the
+middle of their work. AWS's durable services keep their data in both.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""MiniStack, changed where it would hide what AWS does or be too slow to stand for it. `python -m loadtests.lab.gateway`.
+"""MiniStack, changed where it hides what AWS does or is too slow for it. Run as `python -m loadtests.lab.gateway`.
 
-Every change is one function below and one line in ``CHANGES``, which `relevo up` prints. None touches a service's answers.
+Every change stands in ``CHANGES``, which `relevo up` prints. None touches what a service answers.
 """
 
 from __future__ import annotations
@@ -20,17 +20,21 @@ SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
 SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
 COLD_STARTS_AT_ONCE: Final = 2
-PATIENCE_PER_WORKER_SECONDS: Final = 0.1
+# A function with n busy workers gets another one when none was free for PATIENCE + n * MORE_PATIENCE seconds.
+PATIENCE_SECONDS: Final = 0.5
+MORE_PATIENCE_SECONDS: Final = 0.25
+MAX_WORKERS: Final = 12
+WAIT_SECONDS: Final = 10.0  # then an invocation is throttled: whoever asked has given up by now
 PREPARE: Final = {"relevo-lab": "prepare"}
 
 CHANGES: Final = (
     "MiniStack answers its own health only under /_ministack/health: /health is the product's",
-    "schedules are looked at twice a second, and a scheduled invocation that is throttled waits up to a minute, as on AWS",
+    "schedules are looked at twice a second, and a throttled scheduled invocation waits up to a minute, as on AWS",
     "the rates of schedules follow the lab's time scale, as every wait of the product does",
     "a worker that fails takes no other worker of its function with it",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
-    "an invocation that finds all workers busy waits a little for one, the longer the more there are, before it starts another",
+    "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 10 s",
 )
 
 
@@ -90,13 +94,14 @@ def prepare_workers(worker: Any) -> None:
 
 
 def pool_workers(lambda_svc: Any, lambda_runtime: Any) -> None:
-    """Let an invocation wait for a busy worker before it starts another one.
+    """Let invocations wait for a busy worker before another one is started, one at a time and a dozen at most.
 
-    A start costs this machine as much as dozens of invocations; without this, three health checkers that call at the
-    same moment have twenty workers after a minute. Under real load the wait is shorter than the start would be.
+    A start costs this machine as much as dozens of invocations. Without this, three health checkers that call at the
+    same moment have twenty workers after a minute, and an overload starts workers until nothing else gets done.
     """
     acquire, release, execute = lambda_svc.acquire_worker, lambda_svc.release_worker, lambda_svc._execute_function_warm  # noqa: SLF001
     changes: defaultdict[str, threading.Condition] = defaultdict(threading.Condition)  # by function
+    started_at: defaultdict[str, float] = defaultdict(float)
     invocation = _Invocation()
 
     def acquire_patiently(name: str, config: Any, code: bytes, qualifier: str = "$LATEST", **more: Any) -> Any:
@@ -106,10 +111,18 @@ def pool_workers(lambda_svc: Any, lambda_runtime: Any) -> None:
             return list(lambda_runtime._workers.get(key, []))  # noqa: SLF001
 
         with changes[name]:
-            if not invocation.prepares:
-                patience = PATIENCE_PER_WORKER_SECONDS * len(workers())
-                changes[name].wait_for(lambda: any(not worker.in_use for worker in workers()), timeout=patience)
+            came_at = time.monotonic()
+            while not invocation.prepares and (present := workers()) and all(worker.in_use for worker in present):
+                patience = PATIENCE_SECONDS + MORE_PATIENCE_SECONDS * len(present)
+                due_in = max(came_at, started_at[name]) + patience - time.monotonic()
+                if due_in <= 0 and len(present) < MAX_WORKERS:
+                    break
+                if time.monotonic() - came_at > WAIT_SECONDS:
+                    return None, "func_cap"  # MiniStack answers that with a throttle
+                changes[name].wait(max(due_in, MORE_PATIENCE_SECONDS))
             invocation.worker, how = acquire(name, config, code, qualifier=qualifier, **more)
+            if how == "spawn":
+                started_at[name] = time.monotonic()
             return invocation.worker, how
 
     def release_and_tell(worker: Any) -> None:

@@ -26,6 +26,7 @@ def introduce(lab: dict[str, Any], console: Console) -> None:
     account, edge = lab["account"], lab["edge"]
     dns_host, _, dns_port = lab["dns"].partition(":")
     login = json.dumps({"username": account["username"], "password": account["password"]})
+    pick = 'sed \'s/.*"access_token":"//; s/".*//\''
     console.print()
     for region, place in lab["regions"].items():
         console.print(f"{region}  {place['api_url']}  (Host: {TOPOLOGY.region_api_name(region)})", markup=False)
@@ -35,7 +36,7 @@ def introduce(lab: dict[str, Any], console: Console) -> None:
     console.print(f"account    {account['username']} / {account['password']}  (admin; for this lab only)", markup=False)
     console.print()
     console.print(
-        f"TOKEN=$(curl -s {edge}/token -H 'Content-Type: application/json' -d '{login}' | sed 's/.*\"access_token\":\"//;s/\".*//')",
+        f"TOKEN=$(curl -s {edge}/token -H 'Content-Type: application/json' -d '{login}' | {pick})",
         markup=False,
     )
     console.print(

@@ -26,8 +26,10 @@ TABLES: Final = (TOPOLOGY.order_log_table, TOPOLOGY.accounts_table, TOPOLOGY.con
 BUSY_POLL_SECONDS: Final = 0.1
 IDLE_POLL_SECONDS: Final = 0.25
 SILENT_RETRY_SECONDS: Final = 0.25
+COLLECT_SECONDS: Final = 0.05
 MIN_PAUSE_SECONDS: Final = 0.005
 BATCH: Final = 25  # BatchWriteItem's limit
+BATCHES: Final = 4  # side by side to one Region; an item is in one of them at most
 
 log = logging.getLogger("relevo.link")
 
@@ -101,7 +103,7 @@ class Link:
             changed.clear()
             now = time.time()
             self.replication.deliver(now)
-            tables = self.replication.tables_owed(region, BATCH)
+            tables = self.replication.tables_owed(region, BATCH * BATCHES)
             if not tables:
                 due_at = self.replication.next_due_at()
                 pause = 1.0 if due_at is None else min(1.0, max(MIN_PAUSE_SECONDS, due_at - now))
@@ -116,8 +118,11 @@ class Link:
             except (RegionSilentError, DynamoError):
                 await asyncio.sleep(SILENT_RETRY_SECONDS)
                 continue
-            if transfers := self.replication.next_transfers(region, time.time(), BATCH):
-                await self._send(region, transfers)
+            transfers = self.replication.next_transfers(region, time.time(), BATCH * BATCHES)
+            batches = [transfers[start : start + BATCH] for start in range(0, len(transfers), BATCH)]
+            await asyncio.gather(*(self._send(region, batch) for batch in batches))
+            if len(transfers) < BATCH:  # let more come together: many small batches would cost the lab's CPU
+                await asyncio.sleep(COLLECT_SECONDS)
 
     async def _send(self, region: str, transfers: list[Transfer]) -> None:
         try:

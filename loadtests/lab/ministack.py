@@ -1,6 +1,6 @@
 """Starts one MiniStack per Region, with IAM enforced and all of its files inside the lab's folder.
 
-Its Lambda workers inherit its environment: their way to AWS leads through the Region's own path, where faults are injected.
+Its Lambda workers inherit its environment: their way to AWS leads through the Region's own path, where faults happen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the lab knows of itself: health as DNS sees it, and each Region's heartbeat, replication lag, pending work and DLQs.
+"""What the lab knows of itself: health as DNS sees it, and each Region's heartbeat, lag, pending work and dead letters.
 
 Reads the Regions' public APIs with the lab's credentials. A Region that does not answer is looked at from its peer, and
 what nobody can tell is None, never zero.

@@ -118,7 +118,7 @@ class Supervisor:
         self.say("the stacks are deployed")
 
     def _warm(self) -> None:
-        """Bring the functions up before pollers and health checkers ask for them: they would all start workers at once."""
+        """Bring the functions up before pollers and health checkers ask for them and start workers by the dozen."""
         self._write_state()
         link = self._start_part("link")
         self._in_each_region(warming.prepare_workers)
@@ -197,7 +197,7 @@ class Supervisor:
 
 
 def sweep(layout: Layout, say: Say) -> None:
-    """End what an earlier lab left running because its supervisor was killed; needs the lab's lock or a dead supervisor."""
+    """End what an earlier lab left running because its supervisor was killed."""
     book = ProcessBook.read(layout.process_file)
     if book is None:
         return

@@ -11,7 +11,7 @@ Template = dict[str, Any]
 
 # Left out everywhere: what another part of the lab plays, or what MiniStack does not have.
 LEFT_OUT_TYPES: Final[Mapping[str, str]] = {
-    "AWS::Lambda::EventSourceMapping": "the lab's own pollers read it from the template: MiniStack's lack AWS's semantics",
+    "AWS::Lambda::EventSourceMapping": "the lab's own pollers run it from the template, with AWS's semantics",
     "AWS::Route53::HealthCheck": "the lab's DNS server runs it from the template",
     "AWS::Route53::RecordSet": "the lab's DNS server answers from the template",
     "AWS::WAFv2::WebACLAssociation": "MiniStack does not associate WAF with an API",

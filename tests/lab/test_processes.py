@@ -1,0 +1,133 @@
+"""Processes are ended by what they are, not by a number or a name, whatever state they and their supervisor are in."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from loadtests.lab.processes import (
+    ProcessBook,
+    Started,
+    end_all,
+    is_alive,
+    members,
+    signal_group,
+    workers_of,
+)
+from tests.lab.running_lab import RunningLab, eventually
+
+SLEEP = "import time; time.sleep(600)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
+)
+CHILD = f"subprocess.Popen([sys.executable, '-c', {SLEEP!r}]"
+PARENT = f"import subprocess, sys, time; {CHILD}); time.sleep(600)"
+PARENT_OF_A_STRANGER_TOO = f"import subprocess, sys, time; {CHILD}); {CHILD}, env={{}}); time.sleep(600)"
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[ProcessBook]:
+    opened = ProcessBook.new(tmp_path / "processes.json")
+    yield opened
+    end_all(opened.started, opened.lab)
+
+
+def start(book: ProcessBook, program: str, name: str = "sleeper") -> Started:
+    folder = book.path.parent
+    return book.start(
+        name, "test", None, [sys.executable, "-c", program],
+        environment=dict(os.environ), folder=folder, log=folder / f"{name}.log",
+    )  # fmt: skip
+
+
+def is_stopped(pid: int) -> bool:
+    return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+
+
+def test_a_process_that_got_the_number_of_an_ended_one_is_left_alone(book: ProcessBook) -> None:
+    innocent = start(book, SLEEP)
+    recorded = dataclasses.replace(innocent, born="1")
+    assert not is_alive(recorded)
+    end_all([recorded], "the id of another lab", patience_seconds=0.2)
+    signal_group(recorded, signal.SIGKILL, "the id of another lab")
+    assert is_alive(innocent)
+
+
+def test_what_a_dead_process_left_behind_is_ended_but_only_what_is_surely_the_labs(book: ProcessBook) -> None:
+    """With the leader gone its number may be anybody's: what does not carry the lab's mark is left alone."""
+    parent = start(book, PARENT_OF_A_STRANGER_TOO)
+    children = eventually(lambda: len(found := workers_of(parent, book.lab)) == 2 and found, within=10, what="children")
+    os.kill(parent.pid, signal.SIGKILL)
+    eventually(lambda: not is_alive(parent), within=5, what="the parent's end")
+    (marked,) = members(parent, book.lab)
+    (unmarked,) = set(children) - {marked}
+    try:
+        end_all([parent], book.lab)
+        assert not psutil.pid_exists(marked)
+        assert psutil.pid_exists(unmarked)
+    finally:
+        os.kill(unmarked, signal.SIGKILL)
+
+
+def test_a_frozen_process_and_its_children_are_ended(book: ProcessBook) -> None:
+    parent = start(book, PARENT)
+    (child,) = eventually(lambda: workers_of(parent, book.lab), within=10, what="a child")
+    signal_group(parent, signal.SIGSTOP, book.lab)
+    eventually(lambda: is_stopped(parent.pid) and is_stopped(child), within=5, what="both stopped")
+    end_all([parent], book.lab)
+    assert not members(parent, book.lab)
+
+
+def test_a_process_that_will_not_end_is_killed(book: ProcessBook) -> None:
+    stubborn = start(book, STUBBORN)
+    eventually((book.path.parent / "sleeper.log").read_text, within=10, what="the process up")
+    said: list[str] = []
+    end_all([stubborn], book.lab, patience_seconds=0.3, say=said.append)
+    assert not is_alive(stubborn)
+    assert said == ["sleeper did not end when asked to; killed"]
+
+
+def test_the_book_is_read_as_it_was_written(book: ProcessBook) -> None:
+    started = start(book, SLEEP)
+    again = ProcessBook.read(book.path)
+    assert again is not None
+    assert (again.lab, again.started, again.supervisor) == (book.lab, [started], book.supervisor)
+
+
+@pytest.mark.lab
+def test_down_ends_everything_also_after_the_supervisor_was_killed_while_starting(tmp_path: Path) -> None:
+    """Killed in the worst moment: Regions and Lambda workers are up, nobody is left who started them."""
+    running = RunningLab(tmp_path / ".lab", 1300)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-m", "loadtests.lab.supervisor", "--quick", "--app", "cdk.out"],
+        env=running.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    try:
+        # Two gateways, two paths, and at least one worker that a gateway started.
+        eventually(lambda: len(running.process_ids()) > 4, within=60, what="a lab that starts")
+        os.kill(supervisor.pid, signal.SIGKILL)
+        supervisor.wait()
+        left = running.process_ids()
+        assert len(left) >= 4
+        done = running.relevo("down")
+        assert done.returncode == 0, done.stderr
+        time.sleep(0.2)
+        assert [pid for pid in left if psutil.pid_exists(pid)] == []
+        assert not running.layout.lab_file.exists()
+        assert not running.layout.temporary_folder.exists()
+    finally:
+        if supervisor.stdout is not None:
+            supervisor.stdout.close()
+        if supervisor.poll() is None:
+            supervisor.kill()
+            supervisor.wait()
+        running.relevo("down")
