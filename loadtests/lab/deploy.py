@@ -32,6 +32,7 @@ LAB_DIFFERENCES: Final = (
     "roles that may sns:Publish may also sns:PublishBatch, for which MiniStack asks and which is no IAM action on AWS",
     "calls to the peer's DynamoDB are signed with the root key: the other MiniStack does not know the role's session",
     "the Lambda package carries bytecode: MiniStack unpacks and imports it for every worker",
+    "reserved concurrency is set by the lab as the template says: MiniStack's CloudFormation leaves it out",
     "API names are plain HTTP on the Regions' lab ports, HTTPS on 443 on AWS",
 )
 
@@ -85,7 +86,20 @@ def deploy_region(layout: Layout, seat: Seat, app: Path, time_scale: float, keyr
         {"TimeScale": f"{time_scale:g}", "PeerEndpoint": peer.endpoint, "PeerAwsEndpointUrl": seat.peer_path},
     )  # fmt: skip
     _grant_extra_actions(seat, stack, template)
+    _reserve_concurrency(seat, template)
     return left_out + left_out_here
+
+
+def _reserve_concurrency(seat: Seat, template: Template) -> None:
+    """Reserve what the template reserves: MiniStack's CloudFormation leaves it out, and sentinels would pile up."""
+    functions = client(seat, "lambda")
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Lambda::Function" and "ReservedConcurrentExecutions" in properties:
+            functions.put_function_concurrency(
+                FunctionName=properties["FunctionName"],
+                ReservedConcurrentExecutions=properties["ReservedConcurrentExecutions"],
+            )
 
 
 def _template(app: Path, stack: str) -> Template:

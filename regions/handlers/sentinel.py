@@ -39,6 +39,7 @@ from shared.topology import TOPOLOGY
 HEARTBEATS: Final = range(TOPOLOGY.heartbeat_keys)
 # Announced for a lost peer in one look; the rest in the next one.
 MAX_ANNOUNCED: Final = 500
+# Of each minute of the schedule, so that two runs never overlap; scaled like every other wait.
 RUN_SECONDS: Final = 57.0
 
 
@@ -169,7 +170,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         next_look = look_started + every
         # The next invocation takes over before this one would be cut off.
         if (
-            next_look - started >= RUN_SECONDS
+            next_look - started >= RUN_SECONDS * settings().time_scale
             or (next_look - time.monotonic()) * 1000 > context.get_remaining_time_in_millis() - 2000
         ):
             return {"looks": looks, "failed": failed}

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from loadtests.lab.deploy import client
 from loadtests.lab.layout import FOLDER_VARIABLE, SHIFT_VARIABLE, Layout
 from loadtests.lab.processes import ProcessBook, members
@@ -35,6 +37,14 @@ def eventually(look: Callable[[], Any], *, within: float, what: str) -> Any:
             return seen
         assert time.monotonic() < deadline, f"{what} did not come true within {within} s: {seen!r}"
         time.sleep(0.1)
+
+
+def runs(pid: int) -> bool:
+    """Whether a process lives; one that ended and that nobody has collected does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,8 @@ class RunningLab:
 
     def order(self, order_id: str, *, region: str | None = None) -> Answer:
         items = [{"product": "panela", "price": "4500"}]
-        return self.api("/v1/orders", {"order_id": order_id, "courier": "Ana", "items": items}, region=region)
+        body = {"order_id": order_id, "courier": "Ana", "items": items}
+        return self.api("/v1/orders", body, region=region, within=20.0)
 
     def effects(self, order_id: str, region: str) -> list[Any]:
         """The order's effects as a Region's log has them."""

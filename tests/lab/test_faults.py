@@ -11,7 +11,7 @@ import pytest
 from loadtests.lab.processes import ProcessBook, workers_of
 from shared.slo import BY_NAME
 from shared.topology import TOPOLOGY
-from tests.lab.running_lab import RunningLab, eventually
+from tests.lab.running_lab import RunningLab, eventually, runs
 
 pytestmark = pytest.mark.lab
 
@@ -67,9 +67,7 @@ def test_a_crashed_region_loses_its_workers_and_nothing_else(calm_lab: RunningLa
     assert workers
     done = calm_lab.relevo("fault", "region-loss", LOST, "--mode", "crash")
     assert done.returncode == 0, done.stderr
-    assert not [
-        pid for pid in workers if psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    ]
+    eventually(lambda: not any(runs(pid) for pid in workers), within=5, what="every worker's end")
     leaves_dns(calm_lab, LOST)
     calm_lab.heal()
     effects = eventually(lambda: calm_lab.effects(before, LOST), within=40, what="the effect of what was taken before")
@@ -112,7 +110,8 @@ def test_lag_is_seen_and_ends(calm_lab: RunningLab) -> None:
 def test_a_service_fault_hits_the_regions_own_functions_and_no_other(calm_lab: RunningLab) -> None:
     fault = ["fault", "service", LOST, "dynamodb", "--error", "ThrottlingException", "--rate", "1"]
     assert calm_lab.relevo(*fault).returncode == 0
-    assert calm_lab.order(new_id(), region=LOST).status == 503
+    refused = calm_lab.order(new_id(), region=LOST)
+    assert refused.status >= 500
     assert calm_lab.order(new_id(), region=KEPT).status == 201
     calm_lab.heal()
     assert calm_lab.order(new_id(), region=LOST).status == 201

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from loadtests.lab.processes import (
     signal_group,
     workers_of,
 )
-from tests.lab.running_lab import RunningLab, eventually
+from tests.lab.running_lab import RunningLab, eventually, runs
 
 SLEEP = "import time; time.sleep(600)"
 STUBBORN = (
@@ -72,8 +71,8 @@ def test_what_a_dead_process_left_behind_is_ended_but_only_what_is_surely_the_la
     (unmarked,) = set(children) - {marked}
     try:
         end_all([parent], book.lab)
-        assert not psutil.pid_exists(marked)
-        assert psutil.pid_exists(unmarked)
+        assert not runs(marked)
+        assert runs(unmarked)
     finally:
         os.kill(unmarked, signal.SIGKILL)
 
@@ -120,8 +119,7 @@ def test_down_ends_everything_also_after_the_supervisor_was_killed_while_startin
         assert len(left) >= 4
         done = running.relevo("down")
         assert done.returncode == 0, done.stderr
-        time.sleep(0.2)
-        assert [pid for pid in left if psutil.pid_exists(pid)] == []
+        assert not [pid for pid in left if runs(pid)]
         assert not running.layout.lab_file.exists()
         assert not running.layout.temporary_folder.exists()
     finally:

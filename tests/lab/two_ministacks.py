@@ -40,7 +40,7 @@ def free_port(*hosts: str) -> int:
             return port
 
 
-def eventually(look: Callable[[], Any], *, within: float = 15.0, what: str = "the condition") -> Any:
+def eventually(look: Callable[[], Any], *, within: float = 40.0, what: str = "the condition") -> Any:
     """Look again and again until what is seen is true; fails when it never is."""
     deadline = time.monotonic() + within
     while True:
