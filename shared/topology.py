@@ -25,8 +25,8 @@ class Region:
 class Growth:
     """The load of today and its multiples, per second, over both Regions."""
 
-    orders_per_second: float = 3.0
-    reads_per_second: float = 3.0
+    orders_per_second: float = 1.0
+    reads_per_second: float = 1.0
     steps: tuple[int, ...] = (1, 5, 10)
 
 

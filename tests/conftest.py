@@ -6,7 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=40)
 settings.register_profile(
     "search", derandomize=False, deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow]
 )

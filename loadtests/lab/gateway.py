@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import threading
 import time
 import zipfile
@@ -15,6 +16,8 @@ from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
+
+import uvicorn
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
 SCHEDULE_LOOK_SECONDS: Final = 0.5
@@ -34,6 +37,7 @@ CHANGES: Final = (
     "a worker that fails takes no other worker of its function with it",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
+    "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
     "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 10 s",
 )
 
@@ -194,6 +198,33 @@ def give_up_health(app: Any) -> None:
     app._HEALTH_PATHS = ("/_ministack/health",)  # noqa: SLF001
 
 
+def serve(app: Any) -> None:
+    """Serve MiniStack's ASGI application with a server in C: its own took two fifths of the time of a call."""
+    _raise_file_limit()
+    uvicorn.run(
+        app.app,
+        host=os.environ["BIND_HOST"],
+        port=int(os.environ["GATEWAY_PORT"]),
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,  # MiniStack sets it
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+        backlog=2048,
+    )
+
+
+def _raise_file_limit() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> None:
     # MiniStack reads its environment when it is imported.
     from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
@@ -205,7 +236,7 @@ def main() -> None:
     prepare_workers(lambda_runtime.Worker)
     pool_workers(lambda_svc, lambda_runtime)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
-    app.main()
+    serve(app)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Final, TypedDict
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 MARK: Final = "RELEVO_LAB"  # environment variable that everything a lab starts inherits; its value is the lab's id
+KILLED_SECONDS: Final = 2.0
 TERMINATE_SECONDS: Final = 2.0  # nothing durable is lost: a lab's state ends with it
 
 
@@ -196,7 +197,7 @@ def end_all(
     say: Callable[[str], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """End processes and all that they started: asked first, killed after ``patience_seconds``; frozen ones too."""
-    waiting = list(processes)
+    processes = waiting = list(processes)
     for started in waiting:
         signal_group(started, signal.SIGTERM, lab)
         signal_group(started, signal.SIGCONT, lab)  # a frozen process acts on the first signal only then
@@ -207,7 +208,17 @@ def end_all(
     for started in waiting:
         say(f"{started.name} did not end when asked to; killed")
         signal_group(started, signal.SIGKILL, lab)
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + KILLED_SECONDS
     while waiting and time.monotonic() < deadline:
         waiting = [started for started in waiting if members(started, lab)]
         time.sleep(0.02 if waiting else 0.0)
+    _collect(processes)
+
+
+def _collect(processes: Iterable[Started]) -> None:
+    """Take the exit codes of ended children, so that nothing of them stays in the process table."""
+    for started in processes:
+        child = _own_children.pop(started.pid, None)
+        if child is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(KILLED_SECONDS)

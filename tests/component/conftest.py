@@ -25,6 +25,7 @@ from shared.adapters import clients, keyring, settings
 from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
 
+
 @pytest.fixture(autouse=True)
 def no_network() -> Iterator[None]:
     disable_socket(allow_unix_socket=True)

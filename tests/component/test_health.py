@@ -57,7 +57,13 @@ def test_the_verdict_depends_on_this_region_alone(region: RegionUnderTest, monke
     drain(region, "us-east-1")
     region.put(
         TOPOLOGY.order_view_table,
-        {"pk": "GUARD", "sk": "GUARD", "looked_at": "2026-01-01T00:00:00.000Z", "draining": "us-east-1", "gone_looks": 9},
+        {
+            "pk": "GUARD",
+            "sk": "GUARD",
+            "looked_at": "2026-01-01T00:00:00.000Z",
+            "draining": "us-east-1",
+            "gone_looks": 9,
+        },
     )
     region.put(
         TOPOLOGY.order_view_table,
@@ -123,7 +129,9 @@ def test_a_register_that_cannot_be_read_drains_nobody(
     assert '"drained":true' not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/control/drained/eu-west-1", "/control/drained/", "/control", "/control/drained/a/b"])
+@pytest.mark.parametrize(
+    "path", ["/control/drained/eu-west-1", "/control/drained/", "/control", "/control/drained/a/b"]
+)
 def test_other_paths_are_404(region: RegionUnderTest, path: str) -> None:
     problem(health(region, path), 404, "not-found")
 

@@ -97,7 +97,26 @@ def test_what_the_schema_takes_is_taken_and_the_rest_refused(region: RegionUnder
 
 def test_random_bodies_are_judged_alike_by_schema_and_code(region: RegionUnderTest, contract: dict[str, Any]) -> None:
     rng = random.Random(11)
-    values: list[Any] = ["a", "", " ", 0, 1, 2, 100, -1, 1.5, None, True, [], {}, [LINE], [{}], "delivered", "failed", "é\x00"]
+    values: list[Any] = [
+        "a",
+        "",
+        " ",
+        0,
+        1,
+        2,
+        100,
+        -1,
+        1.5,
+        None,
+        True,
+        [],
+        {},
+        [LINE],
+        [{}],
+        "delivered",
+        "failed",
+        "é\x00",
+    ]
     fields = ("order_id", "status", "courier", "city", "note", "attempt", "items", "other")
     orders, events = body_schema(contract, "/v1/orders"), body_schema(contract, "/v1/orders/{order_id}/events")
     refused = 0

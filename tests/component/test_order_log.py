@@ -49,7 +49,9 @@ def test_the_first_write_of_an_event_stands(log: OrderLog) -> None:
 def test_the_first_write_of_an_effect_stands_and_a_difference_is_told(log: OrderLog) -> None:
     effect = effect_of(EVENT, origin_region="us-east-1", recorded_at=NOW)
     assert log.record_effect(effect) == "written"
-    assert log.record_effect(replace(effect, origin_region="us-east-2", recorded_at=NOW + timedelta(1))) == "already there"
+    assert (
+        log.record_effect(replace(effect, origin_region="us-east-2", recorded_at=NOW + timedelta(1))) == "already there"
+    )
     assert log.record_effect(replace(effect, content={**effect.content, "total": "0"})) == "content differs"
     assert log.effect("o", "e1") == effect
     assert log.order("o").effects == (effect,)

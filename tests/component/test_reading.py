@@ -66,7 +66,11 @@ def test_two_events_that_exclude_each_other_are_flagged(region: RegionUnderTest)
     register(region, "o", status="cancelled")
     register(region, "o", status="delivered")
     answer = region.call("GET", "/v1/orders/o").json
-    assert (answer["status"], answer["conflict"], answer["conflicts"]) == ("delivered", True, ["both delivered and cancelled"])
+    assert (answer["status"], answer["conflict"], answer["conflicts"]) == (
+        "delivered",
+        True,
+        ["both delivered and cancelled"],
+    )
 
 
 def test_pages_show_every_order_once_newest_first(region: RegionUnderTest) -> None:
@@ -160,7 +164,9 @@ def test_bad_parameters_are_400(region: RegionUnderTest, query: dict[str, str]) 
 
 def test_the_figures_of_a_day_cost_one_query(region: RegionUnderTest) -> None:
     for number in range(20):
-        register(region, f"o{number}", status="delivered", courier="Luis", items=[{"product": f"p{number}", "price": 1}])
+        register(
+            region, f"o{number}", status="delivered", courier="Luis", items=[{"product": f"p{number}", "price": 1}]
+        )
     region.relay_everything()
     region.call("GET", "/v1/metrics")
     region.counted()
@@ -193,7 +199,12 @@ def test_the_status_tells_of_both_regions(region: RegionUnderTest) -> None:
     )
     region.put(
         TOPOLOGY.order_log_table,
-        {"pk": "HEARTBEAT#us-east-2#1", "sk": "HEARTBEAT", "beat_at": "2026-11-21T16:59:50.000Z", "entity": "heartbeat"},
+        {
+            "pk": "HEARTBEAT#us-east-2#1",
+            "sk": "HEARTBEAT",
+            "beat_at": "2026-11-21T16:59:50.000Z",
+            "entity": "heartbeat",
+        },
     )
     answer = region.call("GET", "/v1/status").json
     assert answer["seen_from"] == "us-east-1"

@@ -14,7 +14,12 @@ from shared.topology import STATUSES
 from tests.component.problems import problem
 from tests.component.region import RegionUnderTest
 
-ORDER = {"order_id": "o-1", "courier": "Luis", "items": [{"product": "café", "price": 10.5, "quantity": 2}], "city": "Cali"}
+ORDER = {
+    "order_id": "o-1",
+    "courier": "Luis",
+    "items": [{"product": "café", "price": 10.5, "quantity": 2}],
+    "city": "Cali",
+}
 
 
 def test_a_new_order_is_answered_201_with_the_order_and_its_event(region: RegionUnderTest) -> None:
@@ -169,7 +174,12 @@ def test_a_price_of_nothing_is_nothing_however_it_is_written(region: RegionUnder
 
 
 def test_every_fault_of_a_body_is_named(region: RegionUnderTest) -> None:
-    body = {"order_id": "", "courier": 5, "items": [{"product": "p"}, {"price": -1, "product": "\x07", "x/y~": 1}], "z": 0}
+    body = {
+        "order_id": "",
+        "courier": 5,
+        "items": [{"product": "p"}, {"price": -1, "product": "\x07", "x/y~": 1}],
+        "z": 0,
+    }
     found = problem(region.call("POST", "/v1/orders", body), 422)
     pointers = [error["pointer"] for error in found["errors"]]
     assert sorted(pointers) == [

@@ -31,7 +31,10 @@ def test_an_own_event_is_projected_then_published_to_the_queue_of_its_status(reg
     event_id = register(region, "o", items=LINES)
     seen_before_publishing: list[Any] = []
     publish = caught.publish_batch
-    caught.publish_batch = lambda **sent: (seen_before_publishing.extend(region.view_items("ORDER#o")), publish(**sent))[1]  # type: ignore[method-assign]
+    caught.publish_batch = lambda **sent: (
+        seen_before_publishing.extend(region.view_items("ORDER#o")),
+        publish(**sent),
+    )[1]  # type: ignore[method-assign]
     assert region.relay(records_of(region)) == []
     assert {item["sk"] for item in seen_before_publishing} == {"ROW", f"WORK#{event_id}"}
     (message,) = caught.messages

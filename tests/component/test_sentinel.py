@@ -79,13 +79,17 @@ def test_the_beat_vouches_for_what_came_back_through_the_relay_and_no_further(wa
     watch.look()
     watch.relay_log()
     watch.look(15)
-    (beat,) = {item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"}
+    (beat,) = {
+        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
+    }
     assert beat == "2026-11-21T16:59:00.000Z"  # the beat that was relayed, less the margin
     register(watch.region, "o")
     watch.region.at += timedelta(seconds=300)
     watch.relay_log()
     watch.look(15)
-    (beat,) = {item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"}
+    (beat,) = {
+        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
+    }
     assert beat == "2026-11-21T16:59:15.000Z"  # not past the event whose effect is not announced
 
 
@@ -98,7 +102,9 @@ def test_an_effect_that_waits_long_for_its_announcement_is_not_vouched_for(watch
     watch.look()
     watch.relay_log()
     watch.look()
-    (beat,) = {item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"}
+    (beat,) = {
+        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
+    }
     assert beat == "2026-11-21T16:59:00.000Z"
 
 

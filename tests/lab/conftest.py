@@ -15,11 +15,11 @@ PORT_SHIFT = 1000  # beside a lab that somebody works with
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     running = RunningLab(tmp_path_factory.mktemp("lab") / ".lab", PORT_SHIFT)
     try:
-        up = running.relevo("up", "--quick", "--detach", within=120.0)
+        up = running.relevo_apart("up", "--quick", "--detach")
         assert up.returncode == 0, f"{up.stdout}\n{up.stderr}"
         yield running
     finally:
-        down = running.relevo("down")
+        down = running.relevo_apart("down")
         assert down.returncode == 0, down.stderr
 
 

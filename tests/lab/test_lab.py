@@ -66,7 +66,7 @@ def test_the_edge_takes_orders_too(lab: RunningLab) -> None:
 def test_a_second_lab_is_refused_in_one_line(lab: RunningLab) -> None:
     for arguments in (["up", "--quick"], ["up", "--quick", "--detach"]):
         second = lab.relevo(*arguments)
-        assert second.returncode == 1
+        assert second.exit_code == 1
         assert second.stderr.strip().splitlines() == [
             "relevo: a lab is running already: see `relevo status`, or end it with `relevo down`"
         ]
@@ -78,7 +78,7 @@ def test_a_port_in_use_is_named_in_one_line_and_nothing_is_left(tmp_path: Path) 
         taken.bind(("127.0.0.1", other.layout.dns_port))
         taken.listen()
         refused = other.relevo("up", "--quick")
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert f"port {other.layout.dns_port} on 127.0.0.1 (DNS) is in use" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
     assert not other.layout.process_file.exists()
@@ -87,7 +87,7 @@ def test_a_port_in_use_is_named_in_one_line_and_nothing_is_left(tmp_path: Path) 
 def test_an_app_that_was_not_synthesized_is_named_in_one_line(tmp_path: Path) -> None:
     other = RunningLab(tmp_path / ".lab", 1600)
     refused = other.relevo("up", "--app", str(tmp_path))
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert refused.stderr.strip().endswith("is missing: run `make synth`")
     assert len(refused.stderr.strip().splitlines()) == 1
 
@@ -103,7 +103,7 @@ def test_a_stack_that_cannot_be_deployed_is_explained_and_nothing_is_left_runnin
         file.write_text(json.dumps(template))
     other = RunningLab(tmp_path / ".lab", 1600)
     refused = other.relevo("up", "--quick", "--app", str(app))
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "AWS::Relevo::Nothing" in refused.stderr
     assert other.process_ids() == []
     assert not other.layout.process_file.exists()
@@ -113,7 +113,7 @@ def test_without_a_lab_the_commands_say_so(tmp_path: Path) -> None:
     other = RunningLab(tmp_path / ".lab", 1600)
     for arguments in (["status"], ["fault", "heal"], ["fault", "partition"]):
         refused = other.relevo(*arguments)
-        assert refused.returncode == 1
+        assert refused.exit_code == 1
         assert "start one with `relevo up`" in refused.stderr
     assert other.relevo("down").stdout.strip() == "no lab is running here"
 

@@ -117,7 +117,7 @@ def test_down_ends_everything_also_after_the_supervisor_was_killed_while_startin
         supervisor.wait()
         left = running.process_ids()
         assert len(left) >= 4
-        done = running.relevo("down")
+        done = running.relevo_apart("down")
         assert done.returncode == 0, done.stderr
         assert not [pid for pid in left if runs(pid)]
         assert not running.layout.lab_file.exists()
@@ -128,4 +128,4 @@ def test_down_ends_everything_also_after_the_supervisor_was_killed_while_startin
         if supervisor.poll() is None:
             supervisor.kill()
             supervisor.wait()
-        running.relevo("down")
+        running.relevo_apart("down")

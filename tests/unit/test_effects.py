@@ -41,7 +41,10 @@ def test_every_status_has_an_effect_of_its_own_kind() -> None:
         (event("in_transit", occurred_at=NOW), {"within_hours": 6, "at": "2026-11-21T23:00:00.000Z", "attempt": 1}),
         (event("failed", attempt=2), {"attempt": 2, "planned": True, "next_attempt": 3, "within_hours": 18}),
         (event("failed", attempt=3), {"attempt": 3, "planned": False, "return_to_sender": True}),
-        (event("delivered", items=ITEMS), {"total": "9999999999900.30", "currency": "COP", "lines": 2, "units": 10_003}),
+        (
+            event("delivered", items=ITEMS),
+            {"total": "9999999999900.30", "currency": "COP", "lines": 2, "units": 10_003},
+        ),
         (event("cancelled", note="cambio de planes"), {"withdrawn": True, "reason": "cambio de planes"}),
         (event("cancelled"), {"withdrawn": True, "reason": "not given"}),
     ],

@@ -32,7 +32,9 @@ ITEMS = (Item("p", Decimal("2.50"), 2),)
 
 
 @given(histories(), st.randoms(use_true_random=False))
-def test_the_fold_is_the_same_for_every_order_of_arrival_and_repetition(history: list[Event], rng: random.Random) -> None:
+def test_the_fold_is_the_same_for_every_order_of_arrival_and_repetition(
+    history: list[Event], rng: random.Random
+) -> None:
     expected = fold(history)
     again = [*history, *rng.choices(history, k=3)]
     rng.shuffle(again)
@@ -73,7 +75,9 @@ def test_nothing_folds_to_nothing() -> None:
 def test_who_took_an_event_and_when_decides_nothing_about_the_status(history: list[Event], rng: random.Random) -> None:
     """Last writer wins may leave either Region's copy of a command."""
     copies = [
-        replace(found, origin_region="us-east-2", recorded_at=found.recorded_at + timedelta(seconds=rng.randint(-900, 900)))
+        replace(
+            found, origin_region="us-east-2", recorded_at=found.recorded_at + timedelta(seconds=rng.randint(-900, 900))
+        )
         for found in history
     ]
     one, other = fold(history), fold(copies)
@@ -157,7 +161,9 @@ def test_every_part_of_a_command_is_part_of_its_identity(name: str) -> None:
 
 
 def test_parts_of_an_identity_do_not_run_into_each_other() -> None:
-    assert event_id(**{**COMMAND, "subject": "a", "order_id": "bc"}) != event_id(**{**COMMAND, "subject": "ab", "order_id": "c"})
+    assert event_id(**{**COMMAND, "subject": "a", "order_id": "bc"}) != event_id(
+        **{**COMMAND, "subject": "ab", "order_id": "c"}
+    )
     assert event_id(**{**COMMAND, "idempotency_key": None}) != event_id(**COMMAND)
     assert order_id_for_key(subject="a", idempotency_key="bc") != order_id_for_key(subject="ab", idempotency_key="c")
 
