@@ -102,6 +102,7 @@ class LabAccess:
     regions: dict[str, RegionAccess]
     dns: tuple[str, int]
     control: str
+    spares_ready: bool = True  # all workers that the lab starts by itself are up
 
     @classmethod
     def read(cls) -> LabAccess:
@@ -119,6 +120,7 @@ class LabAccess:
             },
             dns=(host, int(port)),
             control=str(content["control"]),
+            spares_ready=bool(content.get("spares_ready", True)),
         )
 
     def status(self) -> dict[str, Any]:

@@ -33,10 +33,10 @@ class Observers:
         self.lab = lab
         real = timing == "real"
         regions = list(lab.regions.values())
-        self.trackers = {region.name: ReplicaTracker(region, 1.0 if real else 0.5) for region in regions}
+        self.trackers = {region.name: ReplicaTracker(region, 2.0 if real else 1.0) for region in regions}
         self.readers = [
             FreshnessReader(
-                region.name, region.api(TOPOLOGY.api_name), token(region.name), 1.0 if real else 0.5, SAMPLE_ONE_IN
+                region.name, region.api(TOPOLOGY.api_name), token(region.name), 2.0 if real else 1.0, SAMPLE_ONE_IN
             )
             for region in regions
         ]

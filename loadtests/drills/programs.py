@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,7 @@ from loadtests.shapes import Steering
 from shared.topology import TOPOLOGY
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
+SPARES_SECONDS: Final = 60.0
 ROLES: Final = ("courier", "client", "operator")
 
 
@@ -63,7 +65,17 @@ def ensure_lab(quick: bool) -> bool:
     done = relevo("up", "--detach", *(["--quick"] if quick else []), seconds=120.0)
     if done.returncode != 0:
         raise LabError(f"`relevo up` failed: {last_line(done)}")
+    await_spares()
     return True
+
+
+def await_spares() -> None:
+    """Wait until the lab's spare workers are up, so that their starts are not measured; raises ``LabError``."""
+    deadline = time.monotonic() + SPARES_SECONDS
+    while not LabAccess.read().spares_ready:
+        if time.monotonic() > deadline:
+            raise LabError(f"the lab's workers were not up in {SPARES_SECONDS:.0f} s; see .lab/supervisor.log")
+        time.sleep(0.2)
 
 
 def make_accounts(run: str, path: Path) -> dict[str, tuple[str, str]]:

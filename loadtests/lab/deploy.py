@@ -24,7 +24,7 @@ from shared.topology import TOPOLOGY
 
 DATA_STACK: Final = "relevo-data"
 TEMPLATE_BUCKET: Final = f"lab-templates-{ACCOUNT}"
-STACK_SECONDS: Final = 60.0
+STACK_SECONDS: Final = 120.0
 
 # Actions that MiniStack asks for where AWS is content with another one: granted by the lab, on the same resources.
 EXTRA_ACTIONS: Final[Mapping[str, str]] = {"sns:Publish": "sns:PublishBatch"}

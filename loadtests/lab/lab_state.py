@@ -25,6 +25,7 @@ class LabState:
     account: LabAccount
     left_out: list[LeftOut]
     ready_seconds: float | None = None
+    spares_ready: bool = False  # further workers stand ready: a measurement starts after that
 
     def write(self, layout: Layout, book: ProcessBook) -> None:
         """Write the lab file; a reader never sees half of it."""
@@ -32,6 +33,7 @@ class LabState:
             "pid": None if book.supervisor is None else book.supervisor.pid,
             "ready": self.ready_seconds is not None,
             "ready_seconds": self.ready_seconds,
+            "spares_ready": self.spares_ready,
             "quick": self.quick,
             "time_scale": self.clock.time_scale,
             "ttl_seconds": self.clock.dns_ttl_seconds,

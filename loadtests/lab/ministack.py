@@ -20,7 +20,7 @@ from loadtests.lab.processes import ProcessBook, Started, exit_code, is_alive
 
 ROLE: Final = "ministack"
 ROOT_KEY: Final = "test"  # MiniStack's root credentials, id and secret alike
-READY_SECONDS: Final = 30.0  # the first time after an installation, Python compiles it
+READY_SECONDS: Final = 60.0  # the first time after an installation, Python compiles it
 # Nothing of the caller's own AWS set-up, proxies or Python paths may reach the lab.
 FOREIGN_PREFIXES: Final = ("AWS_", "PYTHON", "MINISTACK_", "LOCALSTACK_", "LAMBDA_")
 FOREIGN_NAMES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SERVICES", "PERSIST_STATE", "USE_SSL")

@@ -218,7 +218,6 @@ def end_all(
 def _collect(processes: Iterable[Started]) -> None:
     """Take the exit codes of ended children, so that nothing of them stays in the process table."""
     for started in processes:
-        child = _own_children.pop(started.pid, None)
-        if child is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(KILLED_SECONDS)
+        child = _own_children.get(started.pid)
+        if child is not None and child.poll() is not None:
+            del _own_children[started.pid]

@@ -81,13 +81,15 @@ class Status:
         self._lock = threading.Lock()
         self._known: dict[str, Any] = {}
         self._known_at = 0.0
+        self._known_after = 0
 
     def read(self) -> dict[str, Any]:
-        """The status as of at most half a second ago."""
+        """The status as of at most half a second ago, and of after the last fault."""
         with self._lock:
-            if time.monotonic() - self._known_at >= FRESH_SECONDS:
+            happened = len(self._faults.history)
+            if happened != self._known_after or time.monotonic() - self._known_at >= FRESH_SECONDS:
                 self._known = self._look()
-                self._known_at = time.monotonic()
+                self._known_at, self._known_after = time.monotonic(), happened
             return self._known
 
     def _look(self) -> dict[str, Any]:

@@ -156,6 +156,8 @@ class Supervisor:
             self._in_each_region(warming.prepare_spares)
         except Exception as error:  # noqa: BLE001  # the lab may be frozen or ended meanwhile, and it works without
             self.say(f"spare workers were not all started: {error}")
+        self.state.spares_ready = True
+        self._write_state()
 
     def _in_each_region(self, work: Callable[[Seat], None]) -> None:
         with ThreadPoolExecutor(len(self._seats)) as pool:

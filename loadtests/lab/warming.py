@@ -23,7 +23,7 @@ from shared.domain.auth import Account, hash_password
 from shared.topology import STATUSES, TOPOLOGY, function_name
 
 USERNAME: Final = "lab"
-CALL_SECONDS: Final = 30.0
+CALL_SECONDS: Final = 60.0
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
 SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 3, "health": 1, "authorizer": 1}
 PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor-{status}" for status in STATUSES))
@@ -51,7 +51,7 @@ def add_account(seat: Seat, account: LabAccount) -> None:
     accounts.add(Account(account.username, "admin", hash_password(account.password)), now=datetime.now(UTC))
 
 
-def wait_for_account(seat: Seat, account: LabAccount, *, patience_seconds: float = 10.0) -> None:
+def wait_for_account(seat: Seat, account: LabAccount, *, patience_seconds: float = 30.0) -> None:
     """Wait until replication has brought the account here; raises ``WarmingError`` if it does not."""
     accounts = Accounts(client(seat, "dynamodb"), TOPOLOGY.accounts_table)
     deadline = time.monotonic() + patience_seconds

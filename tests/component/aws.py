@@ -1,4 +1,4 @@
-"""The AWS resources of one Region, as the stacks make them, in moto: tables with keys and indexes, topic, bus, secret."""
+"""The AWS resources of one Region, as the stacks make them, in moto: tables and indexes, topic, bus, secret."""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
         with mock_aws(), pytest.MonkeyPatch.context() as patch:
             one_call_at_a_time(patch)
             for make in (
-                clients.dynamodb, clients.brief_dynamodb, clients.sns, clients.events, clients.sqs, clients.secretsmanager,
+                clients.dynamodb, clients.brief_dynamodb, clients.sns, clients.events, clients.sqs,
+                clients.secretsmanager,
             ):  # fmt: skip
                 make.cache_clear()
                 make().meta.events.register("before-call", count)

@@ -171,7 +171,8 @@ def stream_record(item: dict[str, Any], number: int = 1, *, kind: str = "INSERT"
     return {
         "eventID": str(number), "eventName": kind, "eventSource": "aws:dynamodb", "awsRegion": REGION,
         "dynamodb": {
-            "Keys": wire({"pk": item["pk"], "sk": item["sk"]}), "NewImage": wire(item), "SequenceNumber": f"{number:021d}",
+            "Keys": wire({"pk": item["pk"], "sk": item["sk"]}), "NewImage": wire(item),
+            "SequenceNumber": f"{number:021d}",
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     }  # fmt: skip

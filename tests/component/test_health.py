@@ -149,7 +149,8 @@ def guard(region: RegionUnderTest, *, draining: str, drained_ago: float | None, 
         return to_text(region.clock() - timedelta(seconds=ago)) if ago is not None else None
 
     item = {
-        "pk": "GUARD", "sk": "GUARD", "looked_at": moment(0), "draining": draining, "drained_seen_at": moment(drained_ago),
+        "pk": "GUARD", "sk": "GUARD", "looked_at": moment(0), "draining": draining,
+        "drained_seen_at": moment(drained_ago),
         "peer_serving_at": moment(peer_ago), "gone_looks": 0,
     }  # fmt: skip
     region.put(TOPOLOGY.order_view_table, {name: value for name, value in item.items() if value is not None})
@@ -163,7 +164,8 @@ def test_a_drained_region_sheds_work_once_the_ttl_has_passed_and_its_peer_serves
     guard(region, draining="us-east-1", drained_ago=60, peer_ago=30)
     for method, path, body in (
         ("POST", "/v1/orders", {"order_id": "o"}), ("POST", "/v1/orders/o/events", {"status": "assigned"}),
-        ("GET", "/v1/orders", None), ("GET", "/v1/orders/o", None), ("GET", "/v1/metrics", None), ("GET", "/metrics", None),
+        ("GET", "/v1/orders", None), ("GET", "/v1/orders/o", None), ("GET", "/v1/metrics", None),
+        ("GET", "/metrics", None),
         ("POST", "/registrar_pedido_entregado", {}), ("GET", "/pedidos", None), ("POST", "/v1/order", {}),
     ):  # fmt: skip
         answer = region.call(method, path, body)
@@ -177,7 +179,8 @@ def test_a_drained_region_sheds_work_once_the_ttl_has_passed_and_its_peer_serves
 @pytest.mark.parametrize(
     ("draining", "drained_ago", "peer_ago"),
     [
-        ("none", None, 1), ("us-east-2", None, 1), ("us-east-1", 59, 1), ("us-east-1", 600, 31), ("us-east-1", 600, None),
+        ("none", None, 1), ("us-east-2", None, 1), ("us-east-1", 59, 1), ("us-east-1", 600, 31),
+        ("us-east-1", 600, None),
         ("us-east-1", None, 1),
     ],
 )  # fmt: skip

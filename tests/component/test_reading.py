@@ -217,7 +217,8 @@ def test_the_status_tells_of_both_regions(region: RegionUnderTest) -> None:
 @pytest.mark.parametrize(
     ("path", "scope"),
     [
-        ("/v1/orders", "orders:read"), ("/v1/orders/o", "orders:list"), ("/v1/metrics", "orders:list"), ("/v1/status", ""),
+        ("/v1/orders", "orders:read"), ("/v1/orders/o", "orders:list"), ("/v1/metrics", "orders:list"),
+        ("/v1/status", ""),
     ],
 )  # fmt: skip
 def test_reading_needs_its_scope(region: RegionUnderTest, path: str, scope: str) -> None:

@@ -1,4 +1,4 @@
-"""The clients of the two old systems, unchanged: their requests and what they were answered, replayed exchange by exchange.
+"""The clients of the two old systems, unchanged: their requests and what they were answered, replayed one by one.
 
 In a recorded answer `<text>` stands for any text, `<any>` for anything, and a member named `...` for further members.
 """

@@ -1,4 +1,4 @@
-"""The relay: projects before it publishes, publishes only what is its own, and lets nobody's trouble stop the others."""
+"""The relay: projects before it publishes, publishes only its own, and lets nobody's trouble stop the others."""
 
 from __future__ import annotations
 

@@ -152,6 +152,7 @@ def assert_invariants(world: World, counts: Counted) -> None:
         assert left == set(events) - set(complete)
     # I7 a Region sent clients away only while it had seen the other one serve.
     assert world.shed["in vain"] == 0
+    assert set(world.refused) <= {409}
 
 
 @pytest.mark.parametrize("block", range(8))

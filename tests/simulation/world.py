@@ -181,6 +181,7 @@ class World:
         self.register_writes: list[tuple[datetime, str, Register]] = []
         self.acknowledged: dict[str, Command] = {}
         self.shed = Counter[str]()
+        self.refused = Counter[int]()
         self.races = 0
         self.shores = {name: Shore(name, self, timedelta(seconds=self.rng.uniform(-300, 300))) for name in (EAST, WEST)}
         self.waiting: list[tuple[Command, int]] = []  # commands that got no answer yet, and how often they were sent
@@ -237,7 +238,7 @@ class World:
                         lambda: register(shore.log, command, subject="c", region=shore.name, now=shore.clock())
                     )
                 except ProblemError as problem:
-                    assert problem.status == 409
+                    self.refused[problem.status] += 1
                     return
                 if done and self.rng.random() >= self.repeat_rate:  # else the answer is lost on its way
                     self.acknowledged[done.event_id] = command

@@ -66,8 +66,10 @@ def test_a_token_ends_after_half_an_hour() -> None:
 @pytest.mark.parametrize(
     "secret",
     [
-        "", "x", "null", "[]", "{}", '{"current":"K1"}', '{"keys":{}}', '{"current":"K1","keys":{}}', '{"current":"K1","keys":[]}',
-        '{"current":["K1"],"keys":{"K1":"' + K1 + '"}}', '{"current":"K1","keys":{"K1":5}}', '{"current":"K1","keys":{"K1":""}}',
+        "", "x", "null", "[]", "{}", '{"current":"K1"}', '{"keys":{}}', '{"current":"K1","keys":{}}',
+        '{"current":"K1","keys":[]}',
+        '{"current":["K1"],"keys":{"K1":"' + K1 + '"}}', '{"current":"K1","keys":{"K1":5}}',
+        '{"current":"K1","keys":{"K1":""}}',
         '{"current":"K1","keys":{"K1":"' + "x" * 31 + '"}}', '{"current":"K1","keys":{"K1":"' + K1 + '","K2":"short"}}',
         '{"current":"K3","keys":{"K1":"' + K1 + '"}}',
     ],

@@ -126,7 +126,10 @@ def test_a_missing_attempt_is_the_first() -> None:
         ([event("delivered", "a"), event("cancelled", "b")], ("both delivered and cancelled",)),
         ([event("created", "a"), event("created", "b")], ("two different events for created, attempt 1",)),
         ([event("delivered", "a"), event("delivered", "b", attempt=2)], ("delivered more than once",)),
-        ([event("created", "a"), event("created", "b"), event("assigned", "c")], ("two different events for created, attempt 1",)),
+        (
+            [event("created", "a"), event("created", "b"), event("assigned", "c")],
+            ("two different events for created, attempt 1",),
+        ),
     ],
 )  # fmt: skip
 def test_what_no_region_would_have_accepted_is_flagged(history: list[Event], flagged: tuple[str, ...]) -> None:
@@ -204,7 +207,8 @@ def test_an_order_may_start_with_any_status(status: str) -> None:
         (("created", 1), "created", 1, False), (("created", 1), "assigned", None, True),
         (("assigned", 1), "created", None, False), (("in_transit", 1), "failed", 1, True),
         (("failed", 1), "assigned", 1, False), (("failed", 1), "assigned", 2, True), (("failed", 1), "failed", 2, True),
-        (("failed", 2), "failed", 1, False), (("failed", 3), "delivered", None, True), (("failed", 3), "cancelled", None, True),
+        (("failed", 2), "failed", 1, False), (("failed", 3), "delivered", None, True),
+        (("failed", 3), "cancelled", None, True),
         (("delivered", 1), "cancelled", 99, False), (("delivered", 1), "delivered", 99, False),
         (("delivered", 1), "failed", 99, False), (("cancelled", 1), "cancelled", 99, False),
         (("cancelled", 1), "in_transit", 99, False), (("cancelled", 99), "delivered", 1, True),
