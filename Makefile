@@ -41,8 +41,9 @@ $(SYNTH): $(READY) $(SOURCES)
 drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/drill/report.html
 	@$(BIN)/relevo drill growth --out out/drill
 
-test: check $(SYNTH) ## All checks and tests, with a quick region-loss drill in the lab
+test: check $(SYNTH) ## All checks and tests, then a quick region-loss drill in the lab
 	@$(BIN)/python -m pytest
+	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
 	@$(BIN)/ruff check .

@@ -112,16 +112,25 @@ class RecoveryTimes:
 
 
 def recovery_times(
-    arrivals: Iterable[Arrival], lost_region: str, fault_at: float, struck_at: float, ended_at: float
+    arrivals: Iterable[Arrival],
+    lost_region: str,
+    fault_at: float,
+    struck_at: float,
+    ended_at: float,
+    present_since: float = 0.0,
 ) -> RecoveryTimes:
     """Measure each client whose last success before the fault came from the lost Region.
 
     Clients of the other Region notice nothing and would only flatter the figure. ``fault_at`` is before and
-    ``struck_at`` after the fault was set; a success counts if its try began after the latter.
+    ``struck_at`` after the fault was set; a success counts if its try began after the latter. Clients that asked for
+    nothing since ``present_since`` had left before the fault: a load that ramps down retires some.
     """
+    present: set[str] = set()
     last_region: dict[str, tuple[float, str | None]] = {}
     first_success: dict[str, float] = {}
     for arrival in arrivals:
+        if arrival.scheduled >= present_since:
+            present.add(arrival.user)
         for attempt in arrival.tries:
             end = attempt.at + attempt.ms / 1000
             if not attempt.ok:
@@ -130,7 +139,7 @@ def recovery_times(
                 last_region[arrival.user] = (end, attempt.region)
             elif attempt.at > struck_at:
                 first_success[arrival.user] = min(end, first_success.get(arrival.user, math.inf))
-    affected = [user for user, (_, region) in last_region.items() if region == lost_region]
+    affected = [user for user, (_, region) in last_region.items() if region == lost_region and user in present]
     never = sum(user not in first_success for user in affected)
     seconds = tuple(sorted(round(first_success.get(user, ended_at) - fault_at, 3) for user in affected))
     return RecoveryTimes(seconds, never)

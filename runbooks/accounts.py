@@ -28,7 +28,9 @@ def read_password() -> str:
 def add(
     username: Annotated[str, typer.Argument(help="Name to log in with.")],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")] = "client",
-    region: Annotated[str, typer.Option(help="Region to write in; the others get it by replication.")] = TOPOLOGY.owner_region,
+    region: Annotated[
+        str, typer.Option(help="Region to write in; the others get it by replication.")
+    ] = TOPOLOGY.owner_region,
 ) -> None:
     """Make an account. The password is prompted for, or read from standard input."""
     if role not in ROLES:

@@ -111,7 +111,7 @@ class Conductor:
 
     def _bring_back(self) -> None:
         plan, course = self.plan, self.course
-        self._enter("catching up", plan.peak, steady=False)
+        self._enter("catching up", plan.returning, steady=False)
         self._observers.lab.heal()
         course.healed_at = course.mark(f"{plan.region} is back", "heal")
         healed_at = course.healed_at

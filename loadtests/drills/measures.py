@@ -86,8 +86,10 @@ def _measure_recovery(plan: DrillPlan, course: Course, ledger: Ledger, measures:
     assert course.fault_at is not None
     assert course.struck_at is not None
     lost_until = course.healed_at or course.stopped_at or course.struck_at
+    # Ramps retire clients: only those that were there in the last phase before the fault can come back after it.
+    present_since = max((phase.started for phase in course.phases if phase.steady), default=0.0)
     times = gate.recovery_times(
-        ledger.arrivals, plan.region, course.fault_at, course.struck_at, course.stopped_at or lost_until
+        ledger.arrivals, plan.region, course.fault_at, course.struck_at, course.stopped_at or lost_until, present_since
     )
     measures.achieved["achieved_rto_p95_seconds"] = times.p95
     if times.worst is not None:

@@ -34,6 +34,11 @@ class DrillPlan:
         return self.steady[-1].multiple
 
     @property
+    def returning(self) -> float:
+        """The load while the Region that was lost works off what it missed: half, since two cores do both."""
+        return self.peak / 2
+
+    @property
     def usual_seconds(self) -> float:
         """How long the course lasts when every wait ends as soon as it may."""
         return (

@@ -5,6 +5,7 @@ Every change stands in ``CHANGES``, which `relevo up` prints. None touches what 
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
@@ -28,6 +29,8 @@ PATIENCE_SECONDS: Final = 0.5
 MORE_PATIENCE_SECONDS: Final = 0.25
 MAX_WORKERS: Final = 12
 WAIT_SECONDS: Final = 10.0  # then an invocation is throttled: whoever asked has given up by now
+FROZEN_SECONDS: Final = 2.0  # an event loop that did nothing for so long was frozen
+HANG_UP_SECONDS: Final = 0.2
 PREPARE: Final = {"relevo-lab": "prepare"}
 
 CHANGES: Final = (
@@ -37,6 +40,7 @@ CHANGES: Final = (
     "a worker that fails takes no other worker of its function with it",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
+    "requests whose client hung up while the Region was frozen are dropped when it returns",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
     "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 10 s",
 )
@@ -198,11 +202,57 @@ def give_up_health(app: Any) -> None:
     app._HEALTH_PATHS = ("/_ministack/health",)  # noqa: SLF001
 
 
+class HangUps:
+    """An ASGI application that drops requests whose client hung up while this process was frozen.
+
+    Nobody read them, so to a client they were lost on the way, and all of them at once would keep the machine busy for
+    minutes when the Region returns. What was under way when it froze is finished as ever.
+    """
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+        self._ticked_at = time.monotonic()
+        self._resumed_at: float | None = None
+        self._ticking: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            self._ticking = asyncio.create_task(self._tick())
+        if scope["type"] != "http" or not self._resumed():
+            await self._application(scope, receive, send)
+            return
+        await asyncio.sleep(HANG_UP_SECONDS)  # until what the kernel kept of the connection is read to its end
+        first = await receive()
+        if first["type"] == "http.disconnect":
+            return
+        kept = [first]
+
+        async def receive_again() -> Any:
+            return kept.pop() if kept else await receive()
+
+        await self._application(scope, receive_again, send)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(HANG_UP_SECONDS)
+            now = time.monotonic()
+            if now - self._ticked_at > FROZEN_SECONDS:
+                self._resumed_at = now
+            self._ticked_at = now
+
+    def _resumed(self) -> bool:
+        """Whether this process was frozen until a moment ago."""
+        now = time.monotonic()
+        if now - self._ticked_at > FROZEN_SECONDS:
+            return True
+        return self._resumed_at is not None and now - self._resumed_at < FROZEN_SECONDS
+
+
 def serve(app: Any) -> None:
     """Serve MiniStack's ASGI application with a server in C: its own took two fifths of the time of a call."""
     _raise_file_limit()
     uvicorn.run(
-        app.app,
+        HangUps(app.app),
         host=os.environ["BIND_HOST"],
         port=int(os.environ["GATEWAY_PORT"]),
         loop="uvloop",

@@ -160,8 +160,11 @@ class Supervisor:
         self._write_state()
 
     def _in_each_region(self, work: Callable[[Seat], None]) -> None:
-        with ThreadPoolExecutor(len(self._seats)) as pool:
+        pool = ThreadPoolExecutor(len(self._seats))
+        try:
             list(pool.map(work, self._seats))
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # a failure, or Ctrl-C, waits for nobody
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
         faults = Faults(self.layout, self.book)

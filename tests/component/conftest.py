@@ -27,8 +27,9 @@ from tests.component.region import RegionUnderTest
 
 
 @pytest.fixture(autouse=True)
-def no_network() -> Iterator[None]:
-    disable_socket(allow_unix_socket=True)
+def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("enable_socket") is None:
+        disable_socket(allow_unix_socket=True)
     yield
     enable_socket()
 

@@ -9,7 +9,8 @@ from pytest_socket import disable_socket, enable_socket
 
 
 @pytest.fixture(autouse=True)
-def no_network() -> Iterator[None]:
-    disable_socket(allow_unix_socket=True)
+def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
+    if request.node.get_closest_marker("enable_socket") is None:
+        disable_socket(allow_unix_socket=True)
     yield
     enable_socket()

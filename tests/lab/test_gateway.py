@@ -1,0 +1,202 @@
+"""What the lab changes in MiniStack: few workers that are waited for, punctual schedules, dead requests dropped."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from zipfile import ZipFile
+
+import pytest
+
+from loadtests.lab import gateway
+from tests.lab.running_lab import eventually
+
+
+class Platform:
+    """As much of MiniStack as the changes touch: pools of workers that run a handler."""
+
+    def __init__(self, handler: Callable[[Any], Any]) -> None:
+        self.handler = handler
+        self.spawned = 0
+        platform = self
+
+        class Worker:
+            def __init__(self, name: str) -> None:
+                self.func_name = name
+                self.in_use = True
+                self._lock = threading.Lock()
+                self._proc: Any = None
+                self._cold = True
+
+            def _spawn(self) -> None:
+                platform.spawned += 1
+                self._proc = SimpleNamespace(poll=lambda: None)
+
+            def invoke(self, event: Any, *_: Any) -> Any:
+                if self._proc is None:
+                    self._spawn()
+                return {"status": "ok", "result": platform.handler(event)}
+
+        self.runtime = SimpleNamespace(
+            _workers={},
+            _lock=threading.Lock(),
+            _worker_key=lambda name, *_: name,
+            kill_workers=lambda _: None,
+            Worker=Worker,
+        )
+        self.service = SimpleNamespace(
+            acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=lambda *_, **__: None,
+            _execute_function_warm=self._execute,
+        )  # fmt: skip
+        gateway.prepare_workers(Worker)
+        gateway.pool_workers(self.service, self.runtime)
+
+    def _acquire(self, name: str, *_: Any, **__: Any) -> Any:
+        pool = self.runtime._workers.setdefault(name, [])
+        for worker in pool:
+            if not worker.in_use:
+                worker.in_use = True
+                return worker, "reused"
+        pool.append(self.runtime.Worker(name))
+        return pool[-1], "spawn"
+
+    def _release(self, worker: Any) -> None:
+        worker.in_use = False
+
+    def _execute(self, name: str, event: Any, request_id: str) -> Any:
+        worker, _ = self.service.acquire_worker(name, {}, b"")
+        if worker is None:
+            return "throttled"
+        try:
+            return worker.invoke(event)["result"]
+        finally:
+            self.service.release_worker(worker)
+
+    def invoke_at_once(self, *events: Any) -> list[Any]:
+        answers: list[Any] = []
+        threads = [
+            threading.Thread(
+                target=lambda event=event: answers.append(self.service._execute_function_warm("f", event, "id"))
+            )
+            for event in events
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(10)
+        return answers
+
+
+def test_invocations_that_come_together_share_the_worker_that_is_there() -> None:
+    platform = Platform(lambda event: time.sleep(0.02) or event)
+    platform.invoke_at_once(0)
+    assert sorted(platform.invoke_at_once(*range(10))) == list(range(10))
+    assert platform.spawned == 1
+
+
+def test_a_function_that_stays_busy_gets_workers_one_by_one_and_not_without_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(gateway, "MORE_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(gateway, "MAX_WORKERS", 3)
+    platform = Platform(lambda event: time.sleep(0.3) or event)
+    assert sorted(platform.invoke_at_once(*range(9))) == list(range(9))
+    assert platform.spawned == 3
+
+
+def test_an_invocation_that_waited_too_long_is_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "MAX_WORKERS", 1)
+    monkeypatch.setattr(gateway, "WAIT_SECONDS", 0.1)
+    platform = Platform(lambda _: time.sleep(1.5) or "done")
+    assert sorted(platform.invoke_at_once("a", "b")) == ["done", "throttled"]
+
+
+def test_preparing_starts_as_many_workers_as_are_asked_for_and_runs_no_handler() -> None:
+    called: list[Any] = []
+    platform = Platform(called.append)
+    platform.runtime.Worker._spawn = slowly(platform.runtime.Worker._spawn)
+    platform.invoke_at_once(*[gateway.PREPARE] * 3)
+    assert (platform.spawned, called) == (3, [])
+
+
+def slowly(work: Callable[[Any], None]) -> Callable[[Any], None]:
+    def worked(self: Any) -> None:
+        time.sleep(0.2)
+        work(self)
+
+    return worked
+
+
+def test_a_scheduled_invocation_that_is_throttled_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "SCHEDULE_LOOK_SECONDS", 0.02)
+    results = [{"throttle": True}, {"throttle": True}, {}]
+    got: list[Any] = []
+    eventbridge = SimpleNamespace(_parse_rate_seconds=lambda _: 60.0)
+    service = SimpleNamespace(
+        _get_func_record_for_ref=lambda _: ("record", "config", "name"),
+        _execution_record_for_config=lambda *_: "execution",
+        _execute_function_with_config_scope=lambda _, event: got.append(event) or results[len(got) - 1],
+    )
+    gateway.keep_schedules(eventbridge, service, scale=0.1)
+    eventbridge._dispatch_to_lambda("function", json.dumps({"a": 1}))
+    eventually(lambda: len(got) == 3, within=5, what="the third try")
+    time.sleep(0.1)
+    assert got == [{"a": 1}] * 3
+    assert eventbridge._parse_rate_seconds("rate(1 minute)") == 6.0
+
+
+def test_workers_find_the_whole_package_without_unpacking_it_each(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "code.zip", "w") as archive:
+        archive.writestr("module.py", "VALUE = 1")
+        archive.writestr("package/inner.py", "VALUE = 2")
+    runtime = SimpleNamespace()
+    gateway.share_packages(runtime, tmp_path / "packages")
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        with runtime.zipfile.ZipFile(str(tmp_path / "code.zip")) as archive:
+            archive.extractall(tmp_path / name)
+        assert (tmp_path / name / "package" / "inner.py").read_text() == "VALUE = 2"
+    assert len(list((tmp_path / "packages").iterdir())) == 1
+
+
+def serve_one(*, frozen_before: bool, messages: list[dict[str, Any]]) -> list[Any]:
+    """Give one request to an application behind ``HangUps``; returns what the application received."""
+    received: list[Any] = []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        received.append((await receive())["type"])
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def run() -> None:
+        served = gateway.HangUps(application)
+        if frozen_before:
+            served._ticked_at -= 60
+        await served({"type": "http"}, receive, None)
+
+    asyncio.run(run())
+    return received
+
+
+REQUEST = {"type": "http.request", "body": b"{}", "more_body": False}
+GONE = {"type": "http.disconnect"}
+
+
+def test_a_request_whose_client_hung_up_while_the_region_was_frozen_is_dropped() -> None:
+    assert serve_one(frozen_before=True, messages=[GONE]) == []
+
+
+def test_a_request_whose_client_still_waits_after_a_freeze_is_served() -> None:
+    assert serve_one(frozen_before=True, messages=[REQUEST]) == ["http.request"]
+
+
+def test_without_a_freeze_nothing_is_looked_at() -> None:
+    assert serve_one(frozen_before=False, messages=[GONE]) == ["http.disconnect"]
