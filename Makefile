@@ -42,7 +42,10 @@ drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/dr
 	@$(BIN)/relevo drill growth --out out/drill
 
 test: check $(SYNTH) ## All checks and tests, then a quick region-loss drill in the lab
-	@$(BIN)/python -m pytest
+	@# Apart: the component suite keeps one mock of AWS for its whole session, and others make their own.
+	@$(BIN)/python -m pytest tests/unit tests/component tests/simulation
+	@$(BIN)/python -m pytest tests/runbooks tests/infra
+	@$(BIN)/python -m pytest tests/lab
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
