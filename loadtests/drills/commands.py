@@ -34,7 +34,7 @@ Locations = Annotated[str, typer.Option("--locations", help="'half', or the Regi
 
 
 @drill.command("growth")
-def growth(  # noqa: PLR0917  # Typer's options
+def growth(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half",
 ) -> None:  # fmt: skip  # Typer's options
@@ -43,7 +43,7 @@ def growth(  # noqa: PLR0917  # Typer's options
 
 
 @drill.command("region-loss")
-def region_loss(  # noqa: PLR0917  # Typer's options
+def region_loss(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half",
 ) -> None:  # fmt: skip  # Typer's options
