@@ -19,7 +19,7 @@ SOURCES := $(shell find shared regions global_stack -name '*.py' -o -name '*.loc
 .PHONY: help setup drill test lab-test up down check fmt synth deploy lock clean
 
 help: ## List the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 setup: $(READY) ## Make the virtual environment in .venv, with the relevo command in it
 
