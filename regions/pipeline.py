@@ -112,7 +112,16 @@ class Relay(Construct):
         allow(replicas.order_log, self.function, "Query")
         view.allow(
             self.function,
-            *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+            *(
+                "GetItem",
+                "BatchGetItem",
+                "Query",
+                "PutItem",
+                "BatchWriteItem",
+                "UpdateItem",
+                "DeleteItem",
+                "ConditionCheckItem",
+            ),
         )
         announcer.allow(self.function)
         self.function.function.add_event_source(

@@ -42,7 +42,16 @@ class Sentinel(Construct):
         allow(replicas.control, self.function, "GetItem", "PutItem")
         view.allow(
             self.function,
-            *("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem"),
+            *(
+                "GetItem",
+                "BatchGetItem",
+                "Query",
+                "PutItem",
+                "BatchWriteItem",
+                "UpdateItem",
+                "DeleteItem",
+                "ConditionCheckItem",
+            ),
         )
         view.allow_query(self.function, LIST_INDEX, PENDING_INDEX)
         pipeline.announcer.allow(self.function)

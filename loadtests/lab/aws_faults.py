@@ -1,18 +1,19 @@
-"""The ways of one Region's functions to AWS, through microburst: to their own Region, and to the peer's DynamoDB.
+"""The ways of one Region's functions to AWS: to their own Region, and through microburst to the peer's DynamoDB.
 
-Faults are injected on the own path alone. `python -m loadtests.lab.aws_faults`: one process per Region, frozen with it.
+Faults are injected on the own path alone: while there are any, its requests go through microburst, else straight on,
+since microburst costs as much as the call. `python -m loadtests.lab.aws_faults`: a process per Region, frozen with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
 from typing import Final
 
 import aiohttp
+import uvloop
 from aiohttp import web
 from microburst.app import make_app
 from microburst.core.pipeline import Microburst
@@ -22,6 +23,7 @@ from loadtests.lab import loopback
 from loadtests.lab.layout import ROOT, Layout, Seat
 from loadtests.lab.ministack import clean_environment
 from loadtests.lab.processes import ProcessBook, Started
+from loadtests.lab.splice import BACKLOG, Target, serve_splice
 from loadtests.lab.stopping import run_until_stopped
 
 ROLE: Final = "aws-path"
@@ -49,8 +51,8 @@ class _HostKeepingUpstream(_PlainUpstream):
         return headers
 
 
-class _FaultPath(Microburst):  # type: ignore[misc]
-    """A microburst that looks into requests only while it has a fault to inject; it would cost every call otherwise."""
+class _Faults(Microburst):  # type: ignore[misc]
+    """A microburst over a client of its own."""
 
     def __init__(self, upstream: Upstream) -> None:
         super().__init__(upstream.base_url)
@@ -58,10 +60,7 @@ class _FaultPath(Microburst):  # type: ignore[misc]
 
     async def handle_proxy(self, request: web.Request) -> web.StreamResponse:
         try:
-            if self.engine.rules:
-                response: web.StreamResponse = await super().handle_proxy(request)
-            else:
-                response = await self.upstream.relay(request, await request.read())
+            response: web.StreamResponse = await super().handle_proxy(request)
         except ConnectionResetError:  # a worker that was killed waits for no answer
             response = web.Response()
         return response
@@ -72,10 +71,15 @@ async def serve_paths(layout: Layout, region: str) -> None:
     seat, peer = layout.seats[region], layout.peer_seat(region)
     # Signs with the lab's root key (from the environment): a role's session is unknown to the other MiniStack.
     os.environ.update(clean_environment())
+    faults = _Faults(_HostKeepingUpstream(seat.endpoint))
     paths = {
-        seat.own_path_port: _FaultPath(_HostKeepingUpstream(seat.endpoint)),
-        seat.peer_path_port: _FaultPath(_PlainUpstream(peer.endpoint, resign=True)),
+        seat.microburst_port: faults,
+        seat.peer_path_port: _Faults(_PlainUpstream(peer.endpoint, resign=True)),
     }
+
+    def own_target() -> Target:
+        return seat.address, seat.microburst_port if faults.engine.rules else seat.gateway_port
+
     # Cancel a call when its caller hangs up: calls to a frozen peer would pile up for minutes.
     runners = {
         port: web.AppRunner(make_app(path), access_log=None, handle_signals=False, handler_cancellation=True)
@@ -84,8 +88,12 @@ async def serve_paths(layout: Layout, region: str) -> None:
     try:
         for port, runner in runners.items():
             await runner.setup()
-            await web.TCPSite(runner, seat.address, port, shutdown_timeout=0.5, backlog=1024).start()
-        await run_until_stopped()
+            await web.TCPSite(runner, seat.address, port, shutdown_timeout=0.5, backlog=BACKLOG).start()
+        own_path = await serve_splice(seat.address, seat.own_path_port, own_target)
+        try:
+            await run_until_stopped()
+        finally:
+            own_path.close()
     finally:
         for runner in runners.values():
             await runner.cleanup()
@@ -113,11 +121,11 @@ def rule_of(service: str, *, error: str | None, latency_ms: float | None, rate: 
 
 
 def add_rule(seat: Seat, rule: dict[str, object]) -> None:
-    loopback.call(seat.own_path + RULES, [rule], method="PATCH")
+    loopback.call(seat.microburst + RULES, [rule], method="PATCH")
 
 
 def clear_rules(seat: Seat) -> None:
-    loopback.call(seat.own_path + RULES, [], method="POST")
+    loopback.call(seat.microburst + RULES, [], method="POST")
 
 
 def main() -> None:
@@ -126,7 +134,7 @@ def main() -> None:
     parser.add_argument("--lab-folder", type=Path, required=True)
     parser.add_argument("--port-shift", type=int, default=0)
     arguments = parser.parse_args()
-    asyncio.run(serve_paths(Layout.at(arguments.lab_folder, arguments.port_shift), arguments.region))
+    uvloop.run(serve_paths(Layout.at(arguments.lab_folder, arguments.port_shift), arguments.region))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import Final, cast
 
+import uvloop
 from aiohttp import web
 from dnslib import CLASS, EDNS0, NS, QTYPE, RCODE, RR, SOA, A, DNSError, DNSHeader, DNSRecord, EDNSOption
 
@@ -214,7 +215,7 @@ async def run_dns(lab: Lab) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    asyncio.run(run_dns(lab_from_arguments("Answers DNS for the lab as Route 53 would.")))
+    uvloop.run(run_dns(lab_from_arguments("Answers DNS for the lab as Route 53 would.")))
 
 
 if __name__ == "__main__":

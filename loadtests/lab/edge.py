@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 import aiohttp
+import uvloop
 from aiohttp import web
 from multidict import CIMultiDict
 from yarl import URL
@@ -163,7 +164,7 @@ async def run_edge(lab: Lab) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    asyncio.run(run_edge(lab_from_arguments("Forwards localhost to the Region that the lab's DNS names.")))
+    uvloop.run(run_edge(lab_from_arguments("Forwards localhost to the Region that the lab's DNS names.")))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ class LabState:
                     "endpoint": seat.endpoint,
                     "address": seat.address,
                     "port": seat.gateway_port,
-                    "microburst": seat.own_path,
+                    "microburst": seat.microburst,
                     "peer_path": seat.peer_path,
                     "api_url": seat.endpoint,
                 }

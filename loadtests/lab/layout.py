@@ -33,6 +33,7 @@ class Seat:
     gateway_port: int
     own_path_port: int
     peer_path_port: int
+    microburst_port: int
 
     @property
     def endpoint(self) -> str:
@@ -41,8 +42,13 @@ class Seat:
 
     @property
     def own_path(self) -> str:
-        """The way of the Region's functions to their own Region's services, where service faults are injected."""
+        """The way of the Region's functions to their own Region's services: through microburst while it has a fault."""
         return f"http://{self.address}:{self.own_path_port}"
+
+    @property
+    def microburst(self) -> str:
+        """Where service faults are set and injected."""
+        return f"http://{self.address}:{self.microburst_port}"
 
     @property
     def peer_path(self) -> str:
@@ -76,7 +82,7 @@ class Layout:
         """A lab in a folder, with every port moved by ``shift``."""
 
         def seat(region: Region) -> Seat:
-            return Seat(region.name, region.lab_address, 4566 + shift, 4577 + shift, 4578 + shift)
+            return Seat(region.name, region.lab_address, 4566 + shift, 4577 + shift, 4578 + shift, 4579 + shift)
 
         return cls(
             folder=folder,
@@ -141,6 +147,7 @@ class Layout:
                 (f"API and services of {seat.region}", seat.address, seat.gateway_port),
                 (f"own path of {seat.region}", seat.address, seat.own_path_port),
                 (f"peer path of {seat.region}", seat.address, seat.peer_path_port),
+                (f"microburst of {seat.region}", seat.address, seat.microburst_port),
             ]
         return [
             *found,

@@ -14,6 +14,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
+import uvloop
+
 from loadtests.lab.dynamodb_wire import DynamoDB, DynamoError, RegionSilentError, open_session
 from loadtests.lab.lab_file import Lab, lab_from_arguments
 from loadtests.lab.last_writer import Conditions, Replication, Transfer
@@ -160,7 +162,7 @@ async def run_link(lab: Lab) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    asyncio.run(run_link(lab_from_arguments("Replicates the global tables between the lab's Regions.")))
+    uvloop.run(run_link(lab_from_arguments("Replicates the global tables between the lab's Regions.")))
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Supervisor:
             wait_until_ready(
                 gateways[seat.region], f"{seat.endpoint}/_ministack/ready", self._log(gateways[seat.region])
             )
-            wait_until_ready(paths[seat.region], f"{seat.own_path}/_microburst/health", self._log(paths[seat.region]))
+            wait_until_ready(paths[seat.region], f"{seat.microburst}/_microburst/health", self._log(paths[seat.region]))
         self.say(f"two Regions listen: {', '.join(f'{seat.region} on {seat.endpoint}' for seat in self._seats)}")
 
     def _deploy(self) -> None:

@@ -18,11 +18,13 @@ from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from regions.handlers.runtime import logger, metrics
+from shared.adapters import view_notes
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic, Publication
 from shared.adapters.items import MalformedItemError
 from shared.adapters.order_log import OrderLog
 from shared.adapters.order_work import OrderWork
+from shared.adapters.view_notes import NotesNotWrittenError, ViewNotes
 from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.orders import publishable
@@ -55,7 +57,8 @@ class Worker:
 
     region: str
     log: OrderLog
-    notes: OrderWork
+    pending: OrderWork
+    notes: ViewNotes
     topic: EventTopic
     bus: EffectBus
     timing: Timing
@@ -89,7 +92,7 @@ class Worker:
                     break
                 try:
                     outcome = self._park(work, now) if action == "park" else self._do(work, now, action == "take over")
-                except (ClientError, BotoCoreError, MalformedItemError) as error:
+                except (ClientError, BotoCoreError, MalformedItemError, NotesNotWrittenError) as error:
                     # One order's trouble is not everybody's; it stays pending and comes again.
                     logger.error("work failed", order_id=work.order_id, event_id=work.event_id, reason=str(error))
                     outcome = Outcome.FAILED
@@ -106,8 +109,8 @@ class Worker:
         event = next((found for found in record.events if found.event_id == work.event_id), None)
         if effect is not None:
             if not self.bus.announce([effect]).failed:
-                self.notes.note_announced(effect, now=now)
-                self.notes.unblock(work.order_id, work.status)
+                self.notes.put([view_notes.announced(effect, now=now)])
+                self.pending.unblock(work.order_id, work.status)
                 return Outcome.ANNOUNCED
             if self.bus.is_silent:
                 return Outcome.SILENT
@@ -133,7 +136,7 @@ class Worker:
         if outcome is not Outcome.WAITING:  # nothing was sent, so it does not count
             attempt += 1
         is_published = outcome in (Outcome.RETRIED, Outcome.TAKEN_OVER)
-        self.notes.update(
+        self.pending.update(
             work.order_id,
             work.event_id,
             set_fields={
@@ -145,18 +148,18 @@ class Worker:
             },
         )
         if is_published:
-            self.notes.unblock(work.order_id, work.status)
+            self.pending.unblock(work.order_id, work.status)
         return outcome
 
     def _park(self, work: PendingWork, now: datetime) -> Outcome:
         """Nothing more is tried by itself: an alarm tells on-call. What is behind it goes on."""
         logger.error("work parked", order_id=work.order_id, event_id=work.event_id, status=work.status)
-        self.notes.update(
+        self.pending.update(
             work.order_id,
             work.event_id,
             set_fields={"pending_region": f"{self.region}#parked", "parked_at": to_text(now)},
         )
-        self.notes.unblock(work.order_id, work.status)
+        self.pending.unblock(work.order_id, work.status)
         return Outcome.PARKED
 
     def announce_for_peer(self, unvouched: Iterable[PendingWork], now: datetime) -> None:
@@ -164,8 +167,8 @@ class Worker:
         waited = [work for work in unvouched if now - work.seen_at >= self.timing.takeover_after]
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
             found = list(pool.map(self._effect_of, waited))
-            outcome = self.bus.announce([effect for effect in found if effect is not None])
-            list(pool.map(lambda effect: self.notes.note_announced(effect, now=now), outcome.announced))
+        outcome = self.bus.announce([effect for effect in found if effect is not None])
+        self.notes.put([view_notes.announced(effect, now=now) for effect in outcome.announced])
         if outcome.announced:
             metrics.add_metric(name="AnnouncedForPeer", unit=MetricUnit.Count, value=len(outcome.announced))
 

@@ -7,7 +7,7 @@ sentinel does it. Only a failed projection is reported, at the first record of t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,13 +19,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from regions.handlers import runtime
 from regions.handlers.runtime import logger, metrics
-from shared.adapters import items
+from shared.adapters import items, view_notes
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic, Publication
+from shared.adapters.order_rows import OrderRow
 from shared.adapters.order_view import OrderView
 from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projected, Projection, ProjectionError
 from shared.adapters.settings import settings
+from shared.adapters.view_notes import ViewNotes
 from shared.domain.effects import Effect
 from shared.domain.instants import day_in_bogota, from_text
 from shared.domain.orders import Event, publishable
@@ -78,6 +80,7 @@ class Relay:
     projection: Projection
     view: OrderView
     work: OrderWork
+    notes: ViewNotes
     topic: EventTopic
     bus: EffectBus
     timing: Timing
@@ -90,19 +93,27 @@ class Relay:
         order_ids = list(
             dict.fromkeys(found.content.order_id for found in readable if isinstance(found.content, Event))
         )
+        rows = self.view.rows(order_ids) if order_ids else {}
         projected: dict[str, Projected] = {}
         failed: set[str] = set()
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-            for order_id, outcome in zip(order_ids, pool.map(self._project, order_ids), strict=True):
+            for order_id, outcome in zip(
+                order_ids, pool.map(lambda order_id: self._project(order_id, rows), order_ids), strict=True
+            ):
                 if isinstance(outcome, Projected):
                     projected[order_id] = outcome
                 else:
                     failed.add(order_id)
                     logger.error("projection failed", order_id=order_id, reason=f"{type(outcome).__name__}: {outcome}")
                     metrics.add_metric(name="ProjectionFailed", unit=MetricUnit.Count, value=1)
-            self._publish([found.content for found in readable if isinstance(found.content, Event)], projected, pool)
-            self._settle([found.content for found in readable if isinstance(found.content, Effect)], pool)
-        self._note_progress(readable)
+            events = [found.content for found in readable if isinstance(found.content, Event)]
+            effects = [found.content for found in readable if isinstance(found.content, Effect)]
+            notes = [
+                *self._publish(events, projected, pool),
+                *self._settle(effects, pool),
+                *self._progress(readable),
+            ]
+        self.notes.put(notes)
         first = next(
             (
                 found.sequence
@@ -130,14 +141,16 @@ class Relay:
                 continue
             yield StreamRecord(sequence, content)
 
-    def _project(self, order_id: str) -> Projected | Exception:
+    def _project(self, order_id: str, rows: Mapping[str, OrderRow | None]) -> Projected | Exception:
         """Project one order. Runs beside others: it tells what went wrong, and the batch's own thread counts it."""
         try:
-            return self.projection.project(order_id)
+            return self.projection.project(order_id, rows)
         except (ProjectionError, ClientError, BotoCoreError) as error:
             return error
 
-    def _publish(self, events: Sequence[Event], projected: dict[str, Projected], pool: ThreadPoolExecutor) -> None:
+    def _publish(
+        self, events: Sequence[Event], projected: dict[str, Projected], pool: ThreadPoolExecutor
+    ) -> list[items.Plain]:
         """Publish this Region's own events. Behind one that was not published, others of its order and status wait."""
         publications: list[Publication] = []
         held: set[tuple[str, str]] = set()
@@ -157,14 +170,21 @@ class Relay:
         if outcome.failed:
             logger.error("events not published", count=len(outcome.failed), reason=outcome.reason)
             metrics.add_metric(name="PublishFailed", unit=MetricUnit.Count, value=len(outcome.failed))
+        now = self.clock()
+        new, known = [], []
+        for done in outcome.published:
+            is_new = projected[done.event.order_id].first_saw(done.event.event_id)
+            (new if is_new else known).append(done.event)
         _all_done(
             [
-                *(pool.submit(self.work.note_published, done.event, now=self.clock()) for done in outcome.published),
+                *(pool.submit(self.work.note_published, event, now=now) for event in known),
                 *(pool.submit(self.work.block, *lane) for lane in held | {found.lane for found in outcome.failed}),
             ]
         )
+        due_at = next_due(0, now=now, timing=self.timing)
+        return [view_notes.published(event, now=now, due_at=due_at) for event in new]
 
-    def _settle(self, effects: Sequence[Effect], pool: ThreadPoolExecutor) -> None:
+    def _settle(self, effects: Sequence[Effect], pool: ThreadPoolExecutor) -> list[items.Plain]:
         """Announce this Region's own effects and note everybody's."""
         now = self.clock()
         own = [effect for effect in effects if effect.origin_region == self.region]
@@ -174,27 +194,24 @@ class Relay:
             metrics.add_metric(name="AnnounceFailed", unit=MetricUnit.Count, value=len(outcome.failed))
         due_at = next_due(0, now=now, timing=self.timing)
         _all_done(
-            [
-                *(pool.submit(self.work.note_announced, effect, now=now) for effect in outcome.announced),
-                *(pool.submit(self.work.note_unannounced, effect, now=now, due_at=due_at) for effect in outcome.failed),
-                *(
-                    pool.submit(self.work.note_peer_effect, effect, now=now)
-                    for effect in effects
-                    if effect.origin_region != self.region
-                ),
-            ]
+            [pool.submit(self.work.note_unannounced, effect, now=now, due_at=due_at) for effect in outcome.failed]
         )
+        return [
+            *(view_notes.announced(effect, now=now) for effect in outcome.announced),
+            *(view_notes.peer_effect(effect, now=now) for effect in effects if effect.origin_region != self.region),
+        ]
 
-    def _note_progress(self, readable: Sequence[StreamRecord]) -> None:
-        """Note how far each Region's writes are projected (once a second), and own heartbeats that came back."""
+    def _progress(self, readable: Sequence[StreamRecord]) -> list[items.Plain]:
+        """How far each Region's writes are projected (once a second), and own heartbeats that came back."""
         now = self.clock()
+        notes: list[items.Plain] = []
         newest: dict[str, datetime] = {}
         for found in readable:
             match found.content:
                 case Heartbeat(region, number, beat_at):
                     written_at = from_text(beat_at)
                     if region == self.region:
-                        self.view.note_relayed_beat(number, beat_at=beat_at)
+                        notes.append(view_notes.relayed_beat(number, beat_at=beat_at))
                 case Event(origin_region=region, recorded_at=written_at):
                     pass
                 case Effect(origin_region=region, recorded_at=written_at):
@@ -202,8 +219,10 @@ class Relay:
             newest[region] = max(newest.get(region, written_at), written_at)
         for region, written_at in newest.items():
             if now - self._fresh.get(region, now - FRESHNESS_EVERY) >= FRESHNESS_EVERY:
-                self.view.note_seen(region, recorded_at=written_at, day=day_in_bogota(now), now=now)
+                day = day_in_bogota(now)
+                notes.append(view_notes.freshness(region, recorded_at=written_at, day=day, now=now))
                 self._fresh[region] = now
+        return notes
 
 
 def _all_done(futures: Sequence[Any]) -> None:
@@ -218,6 +237,7 @@ def relay() -> Relay:
         projection=runtime.projection(),
         view=runtime.order_view(),
         work=runtime.order_work(),
+        notes=runtime.view_notes(),
         topic=runtime.event_topic(),
         bus=runtime.effect_bus(),
         timing=settings().timing,

@@ -19,6 +19,7 @@ from shared.adapters.order_view import OrderView
 from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projection
 from shared.adapters.settings import settings
+from shared.adapters.view_notes import ViewNotes
 
 logger = Logger()
 metrics = Metrics()
@@ -50,6 +51,11 @@ def order_view() -> OrderView:
 @cache
 def order_work() -> OrderWork:
     return OrderWork(clients.dynamodb(), settings().order_view_table, region=settings().region)
+
+
+@cache
+def view_notes() -> ViewNotes:
+    return ViewNotes(clients.dynamodb(), settings().order_view_table)
 
 
 @cache

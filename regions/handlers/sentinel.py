@@ -24,6 +24,7 @@ from shared.adapters.order_log import OrderLog
 from shared.adapters.order_queries import MAX_PENDING, OrderQueries
 from shared.adapters.peer import peer_serves
 from shared.adapters.settings import settings
+from shared.adapters.view_notes import NotesNotWrittenError
 from shared.domain.instants import to_text
 from shared.domain.takeover import (
     NOBODY,
@@ -136,7 +137,8 @@ def sentinel() -> Sentinel:
         worker=Worker(
             region=there.region,
             log=runtime.order_log(),
-            notes=runtime.order_work(),
+            pending=runtime.order_work(),
+            notes=runtime.view_notes(),
             topic=runtime.event_topic(),
             bus=runtime.effect_bus(),
             timing=there.timing,
@@ -162,7 +164,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         try:
             guard = _sentinel.look()
             logger.info("looked", draining=guard.draining, gone_looks=guard.gone_looks)
-        except (ClientError, BotoCoreError):
+        except (ClientError, BotoCoreError, NotesNotWrittenError):
             failed += 1
             logger.exception("a look failed")
             metrics.add_metric(name="LookFailed", unit=MetricUnit.Count, value=1)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 # A transaction takes 100 actions: the row, at most two KPI items, and so many new events.
 MAX_NEW_EVENTS: Final = 90
+MOST_IN_ONE_READ: Final = 100  # DynamoDB's limit
 
 
 class StaleRowError(Exception):
@@ -57,6 +58,21 @@ class OrderView:
             ConsistentRead=True,
         )
         return row_from_plain(items.from_wire(answer["Item"])) if "Item" in answer else None
+
+    def rows(self, order_ids: Sequence[str]) -> dict[str, OrderRow | None]:
+        """The rows of many orders, ``None`` where there is none yet. What DynamoDB left out is not in the answer."""
+        found: dict[str, OrderRow | None] = {}
+        for start in range(0, len(order_ids), MOST_IN_ONE_READ):
+            some = order_ids[start : start + MOST_IN_ONE_READ]
+            keys = {order_id: items.to_wire({"pk": items.order_key(order_id), "sk": ROW}) for order_id in some}
+            answer = self._client.batch_get_item(
+                RequestItems={self._table: {"Keys": list(keys.values()), "ConsistentRead": True}}
+            )
+            left_out = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            found |= dict.fromkeys(order_id for order_id, key in keys.items() if key not in left_out)
+            for plain in map(items.from_wire, answer["Responses"].get(self._table, [])):
+                found[plain["order_id"]] = row_from_plain(plain)
+        return found
 
     def replace_row(
         self,
@@ -179,26 +195,6 @@ class OrderView:
                     "seen_at": to_text(now),
                 }
             ),
-        )
-
-    def note_seen(self, region: str, *, recorded_at: datetime, day: date, now: datetime) -> None:
-        """Note how far this Region's projection of ``region``'s writes has come, beside the day's KPIs (one query)."""
-        self._client.put_item(
-            TableName=self._table,
-            Item=items.to_wire(
-                {
-                    "pk": f"KPI#{day.isoformat()}",
-                    "sk": f"FRESHNESS#{region}",
-                    "recorded_at": to_text(recorded_at),
-                    "seen_at": to_text(now),
-                }
-            ),
-        )
-
-    def note_relayed_beat(self, number: int, *, beat_at: str) -> None:
-        """One of this Region's own heartbeats came back through the relay."""
-        self._client.put_item(
-            TableName=self._table, Item=items.to_wire({"pk": "RELAYED", "sk": f"{number:02d}", "beat_at": beat_at})
         )
 
 

@@ -5,7 +5,7 @@ waits behind them. Regional like the rest of the view; a piece of work is done w
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -19,7 +19,6 @@ from shared.domain.orders import Event
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-DONE_WORK_KEPT: Final = timedelta(days=7)
 TRIES_IN_CONFLICT: Final = 5
 
 
@@ -64,20 +63,8 @@ class OrderWork:
                 return
 
     def note_published(self, event: Event, *, now: datetime) -> None:
+        """An own event that an earlier projection saw was published."""
         self.update(event.order_id, event.event_id, set_fields={"published_at": to_text(now)})
-
-    def note_announced(self, effect: Effect, *, now: datetime) -> None:
-        """An effect of this Region was seen and announced: nothing is left to do for its event."""
-        self.update(
-            effect.order_id,
-            effect.event_id,
-            set_fields={
-                **self._effect_fields(effect, now),
-                "announced_at": to_text(now),
-                "expires_at": int((now + DONE_WORK_KEPT).timestamp()),
-            },
-            remove=("pending_region", "due_at"),
-        )
 
     def note_unannounced(self, effect: Effect, *, now: datetime, due_at: datetime) -> None:
         """An effect of this Region was seen but could not be announced: the sentinel will."""
@@ -85,39 +72,17 @@ class OrderWork:
             effect.order_id,
             effect.event_id,
             set_fields={
-                **self._effect_fields(effect, now),
+                "order_id": effect.order_id,
+                "event_id": effect.event_id,
+                "status": effect.status,
+                "effect_seen_at": to_text(now),
+                "recorded_at": to_text(effect.recorded_at),
                 "attempt": 0,
                 "pending_region": self._region,
                 "due_at": to_text(due_at),
             },
             remove=("expires_at",),
         )
-
-    def note_peer_effect(self, effect: Effect, *, now: datetime) -> None:
-        """The peer's effect arrived: its event is done, and the peer is believed to announce it.
-
-        It stays findable, by when it was recorded, in case the peer is lost before it announced it.
-        """
-        self.update(
-            effect.order_id,
-            effect.event_id,
-            set_fields={
-                **self._effect_fields(effect, now),
-                "pending_region": f"{effect.origin_region}#announce",
-                "due_at": to_text(effect.recorded_at),
-                "expires_at": int((now + DONE_WORK_KEPT).timestamp()),
-            },
-        )
-
-    @staticmethod
-    def _effect_fields(effect: Effect, now: datetime) -> dict[str, object]:
-        return {
-            "order_id": effect.order_id,
-            "event_id": effect.event_id,
-            "status": effect.status,
-            "effect_seen_at": to_text(now),
-            "recorded_at": to_text(effect.recorded_at),
-        }
 
     def block(self, order_id: str, status: str) -> None:
         """An event was not published: later ones of this order and status wait behind it."""

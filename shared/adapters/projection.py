@@ -5,9 +5,10 @@ Must not publish anything: the relay and the sentinel do that with what is retur
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
 from shared.adapters.order_log import OrderLog, OrderRecord
@@ -32,6 +33,10 @@ class Projected:
     state: OrderState | None
     row: OrderRow | None
 
+    def first_saw(self, event_id: str) -> bool:
+        """Whether this projection is the one that brought the event into the row."""
+        return self.row is None or event_id not in self.row.seen
+
     @property
     def blocked(self) -> frozenset[str]:
         return self.row.blocked if self.row else frozenset()
@@ -46,14 +51,16 @@ class Projection:
         self._timing = timing
         self._clock = clock
 
-    def project(self, order_id: str) -> Projected:
+    def project(self, order_id: str, rows: Mapping[str, OrderRow | None] = MappingProxyType({})) -> Projected:
         """Bring one order's row up to its log; raises ``ProjectionError`` when races do not end.
+
+        ``rows`` were read a moment ago, many at once: a first try takes the order's row from there if it can.
 
         The row is read before the log: if the log grows in between, the row is only newer than needed, and whoever
         wrote the row in between makes this one start again.
         """
-        for _ in range(MAX_RACES):
-            row = self._view.row(order_id)
+        for race in range(MAX_RACES):
+            row = rows[order_id] if order_id in rows and not race else self._view.row(order_id)
             record = self._log.order(order_id)
             state = fold(record.events)
             if state is None:

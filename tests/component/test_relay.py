@@ -145,10 +145,10 @@ def test_a_failed_projection_is_reported_at_its_first_record_and_the_others_go_o
     records = records_of(region)  # a, b, b, c by key
     project = region.module("relay").Projection.project
 
-    def ill(self: Any, order_id: str) -> Any:
+    def ill(self: Any, order_id: str, rows: Any) -> Any:
         if order_id == "b":
             raise ClientError({"Error": {"Code": "InternalServerError", "Message": "ill"}}, "TransactWriteItems")
-        return project(self, order_id)
+        return project(self, order_id, rows)
 
     monkeypatch.setattr(region.module("relay").Projection, "project", ill)
     failed = region.relay(records)
@@ -308,17 +308,17 @@ def test_a_projection_that_loses_a_race_starts_again(
         region.relay(records_of(region))
     register(region, "o", "delivered")
     view = region.module("runtime").OrderView
-    read, stale = view.row, []
+    read, stale = view.rows, []
 
-    def late(self: Any, order_id: str) -> Any:
-        found = read(self, order_id)
-        if not stale:  # between the look and the write, another projection of the same order gets through
-            stale.append(found)
-            region.module("runtime").projection().project(order_id)
+    def late(self: Any, order_ids: list[str]) -> Any:
+        found = read(self, order_ids)
+        stale.append(found)  # between the look and the write, another projection of the same order gets through
+        region.module("runtime").projection().project("o")
         return found
 
-    monkeypatch.setattr(view, "row", late)
+    monkeypatch.setattr(view, "rows", late)
     assert region.relay(records_of(region)) == []
+    assert len(stale) == 1
     (row,) = region.view_items("ORDER#o", "ROW")
     assert (row["status"], row["version"]) == ("delivered", Decimal(1 if is_new else 2))
     figures = region.call("GET", "/v1/metrics").json
@@ -335,3 +335,49 @@ def test_many_events_at_once_are_projected_in_steps(region: RegionUnderTest, mon
     (row,) = region.view_items("ORDER#o", "ROW")
     assert len(row["seen"]) == 7
     assert json.dumps(region.call("GET", "/v1/metrics").json["orders_by_status"]["failed"]) == "1"
+
+
+def test_a_batch_costs_two_calls_an_order_and_few_for_all(region: RegionUnderTest) -> None:
+    """Rows are read in one call and notes written in one; only an order's log and its row are calls of their own."""
+    catch(region)
+    for number in range(12):
+        register(region, f"o{number}")
+    region.relay(records_of(region))  # the time bucket enters the directory once
+    for number in range(12):
+        register(region, f"n{number}")
+    records = [record for record in records_of(region) if record["dynamodb"]["NewImage"]["order_id"]["S"][0] == "n"]
+    region.counted()
+    assert region.relay(records) == []
+    assert region.counted() == {"BatchGetItem": 1, "Query": 12, "TransactWriteItems": 12, "BatchWriteItem": 1}
+    region.process(region.log_items("event"))
+    effects = [record for record in records_of(region) if record["dynamodb"]["NewImage"]["entity"]["S"] == "effect"]
+    region.counted()
+    assert region.relay(effects) == []
+    assert region.counted() == {"BatchWriteItem": 1}
+
+
+def test_rows_that_dynamodb_left_out_are_read_one_by_one(
+    region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catch(region)
+    for order_id in ("a", "b"):
+        register(region, order_id)
+    client = region.module("runtime").order_view()._client
+    read = client.batch_get_item
+
+    def short(**request: Any) -> Any:
+        ((table, wanted),) = request["RequestItems"].items()
+        first, *others = wanted["Keys"]
+        answer = read(RequestItems={table: {**wanted, "Keys": [first]}})
+        return {**answer, "UnprocessedKeys": {table: {"Keys": others}}}
+
+    monkeypatch.setattr(client, "batch_get_item", short)
+    region.counted()
+    assert region.relay(records_of(region)) == []
+    assert region.counted()["GetItem"] == 1
+    register(region, "b", "delivered", items=LINES)
+    assert region.relay(records_of(region)) == []
+    assert {row["order_id"]: row["status"] for row in region.view_items("ORDER#", "ROW")} == {
+        "a": "created",
+        "b": "delivered",
+    }

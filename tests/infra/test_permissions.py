@@ -32,7 +32,9 @@ def queue(name: str) -> str:
     return f"${{{{Queue:{name}.Arn}}}}"
 
 
-PROJECT = on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+PROJECT = on_dynamodb(
+    *("GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem", "DeleteItem", "ConditionCheckItem")
+)
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "api": {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),

@@ -146,7 +146,7 @@ def assert_invariants(world: World, counts: Counted) -> None:
     # I4 the views equal the folds, the figures what counting everything again gives, and no work is left.
     states = {order_id: fold(found) for order_id, found in by_order.items()}
     for shore in (east, west):
-        assert {order_id: row.state for order_id, row in shore.view.rows.items()} == states
+        assert {order_id: row.state for order_id, row in shore.view.stored_rows.items()} == states
         assert without_zeros(shore.view.figures) == figures_of(states)
         left = {work.event_id for name in (EAST, WEST) for work in shore.view.pending(name)}
         assert left == set(events) - set(complete)

@@ -70,14 +70,16 @@ class Shore:
         self.view.before_write = lambda order_id: self.world.maybe(0.03, lambda: projection.project(order_id))
         shared = {"region": self.name, "topic": self, "bus": self, "timing": TIMING}
         self.relay = handlers["relay"].Relay(
-            **shared, projection=projection, view=self.view, work=self.view, clock=self.clock
+            **shared, projection=projection, view=self.view, work=self.view, notes=self.view, clock=self.clock
         )
         self.processor = handlers["processor"].Processor(
             self.name, self.log, lambda: self.world.seen_from(self), timedelta(minutes=1), self.clock
         )
         self.sentinel = handlers["sentinel"].Sentinel(
             region=self.name, peer=TOPOLOGY.peer_of(self.name), log=self.log, queries=self.view, control=self,
-            worker=handlers["pending_work"].Worker(**shared, log=self.log, notes=self.view, stopwatch=lambda: 0.0),
+            worker=handlers["pending_work"].Worker(
+                **shared, log=self.log, pending=self.view, notes=self.view, stopwatch=lambda: 0.0
+            ),
             peer_serving=lambda: self.world.reaches(self) and self.world.peer(self).up, timing=TIMING, clock=self.clock,
         )  # fmt: skip
 
