@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtests.shapes import Step
-from shared.slo import Timing
+from shared.slo import BY_NAME, Timing
 
 Mode = Literal["freeze", "crash", "api"]
+
+
+def alone_seconds(timing: Timing) -> float:
+    """How long a Region stays lost: as long as clients may take to come back, and then long enough to measure."""
+    return BY_NAME["achieved_rto_p95_seconds"].limit(timing) + (25.0 if timing == "real" else 6.0)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Hypothesis: as in the growth drill, without the growth. It is the short rehearsa
 
 from __future__ import annotations
 
-from loadtests.drills.plan import DrillPlan, Mode
+from loadtests.drills.plan import DrillPlan, Mode, alone_seconds
 from loadtests.shapes import Step
 from shared.slo import Timing
 
@@ -22,8 +22,8 @@ def region_loss_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         mode=mode,
         warm_up=Step("warm-up", 10.0, 15.0 if real else 8.0),
         steady=(Step("5x", 5.0, 20.0 if real else 5.0), Step("10x", 10.0, 30.0 if real else 8.0)),
-        lost_at_least_seconds=125.0 if real else 14.0,
-        lost_at_most_seconds=175.0 if real else 35.0,
+        lost_at_least_seconds=alone_seconds(timing),
+        lost_at_most_seconds=175.0 if real else 40.0,
         caught_up_at_most_seconds=60.0 if real else 20.0,
         together_seconds=30.0 if real else 5.0,
         converge_at_most_seconds=90.0 if real else 35.0,
