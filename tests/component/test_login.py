@@ -56,6 +56,8 @@ def test_the_oauth2_form_works_too(region: RegionUnderTest) -> None:
     assert region.call("POST", "/token", raw=body, headers=form, sub=None).status == 200
     encoded = base64.b64encode(body.encode()).decode()
     assert region.call("POST", "/token", raw=encoded, base64=True, headers=form, sub=None).status == 200
+    credentials = json.dumps({"username": "ana", "password": PASSWORD})
+    assert region.call("POST", "/token", raw=credentials, headers=form, sub=None).status == 200  # as curl -d sends it
     problem(region.call("POST", "/token", raw="&".join("a=1" for _ in range(50)), headers=form, sub=None), 400)
     problem(region.call("POST", "/token", raw="username=" + "x" * 70_000, headers=form, sub=None), 413)
 
