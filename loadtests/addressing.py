@@ -3,7 +3,8 @@
 Pure but for the resolver that is passed in. A pinned client is the worst citizen that still works: it keeps its address
 and connection for ever and looks the name up again only
 - when a server tells it to leave (503 with ``Retry-After``, or ``Connection: close``), or
-- after ``PINNED_PATIENCE`` connection failures or timeouts in a row (a real application would be restarted by then).
+- after ``PINNED_PATIENCE`` tries in a row without a useful answer: no connection, a timeout, or one to retry (a real
+  application would be restarted by then).
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class AddressPolicy(Protocol):
 
     def answered(self) -> None: ...
 
-    def failed_to_connect(self) -> None: ...
+    def failed(self) -> None:
+        """No connection, no answer in time, or one that says to try again."""
 
     def told_to_leave(self) -> None: ...
 
@@ -58,7 +60,7 @@ class FollowDns:
     def answered(self) -> None:
         """Nothing to learn from an answer."""
 
-    def failed_to_connect(self) -> None:
+    def failed(self) -> None:
         """Keep the answer until its TTL has passed, as an operating system's resolver does."""
 
     def told_to_leave(self) -> None:
@@ -84,7 +86,7 @@ class Pinned:
     def answered(self) -> None:
         self._failures = 0
 
-    def failed_to_connect(self) -> None:
+    def failed(self) -> None:
         self._failures += 1
         if self._failures >= self._patience:
             self._address = None

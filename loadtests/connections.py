@@ -19,7 +19,7 @@ from geventhttpclient.response import HTTPConnectionClosed, HTTPParseError, HTTP
 
 from loadtests.addressing import AddressPolicy
 from loadtests.resolver import ResolveError
-from loadtests.retries import parse_retry_after
+from loadtests.retries import RETRYABLE_STATUSES, parse_retry_after
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0  # of one try, connecting included
@@ -109,8 +109,11 @@ class Connections:
             raw = bytes(response.read())
         finally:
             response.release()
-        self._policy.answered()
         http = response.get_code()
+        if http in RETRYABLE_STATUSES:
+            self._policy.failed()
+        else:
+            self._policy.answered()
         retry_after = parse_retry_after(_header(response, "retry-after"))
         if (http == 503 and retry_after is not None) or (_header(response, "connection") or "").lower() == "close":
             self._policy.told_to_leave()
@@ -136,7 +139,7 @@ class Connections:
         return self._client
 
     def _lost(self, address: str | None) -> None:
-        self._policy.failed_to_connect()
+        self._policy.failed()
         if address == self._address:
             self._drop()
 

@@ -10,7 +10,9 @@ import threading
 import time
 from pathlib import Path
 
+from loadtests.connections import Connections
 from loadtests.ledger import Ledger, read_ledger
+from loadtests.retries import RETRYABLE_STATUSES
 from loadtests.shapes import crowd_for
 from shared.topology import TOPOLOGY
 from tests.lab.stub_platform import StubPlatform
@@ -83,3 +85,36 @@ def test_growth_runs_by_itself_and_tags_choose_who_takes_part(tmp_path: Path) ->
         assert {user.kind for user in ledger.users.values()} == {"ClientSystem"}
         assert {user.location for user in ledger.users.values()} == {"us-east-2"}
         assert len(ledger.users) == round(crowd_for(10, TOPOLOGY.baseline).users * 2 / 12)  # 2 of 12 are client systems
+
+
+class Recorder:
+    """A policy with one address that writes down how its tries went."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def address(self) -> str:
+        return "127.0.0.1"
+
+    def answered(self) -> None:
+        self.heard.append("answered")
+
+    def failed(self) -> None:
+        self.heard.append("failed")
+
+    def told_to_leave(self) -> None:
+        self.heard.append("told to leave")
+
+
+def test_an_answer_that_says_try_again_counts_as_a_failure_of_the_address() -> None:
+    """Otherwise a pinned client would stay for ever with a Region that throttles everything."""
+    recorder = Recorder()
+    with StubPlatform() as platform:
+        connections = Connections(platform.url, recorder, 1)
+        platform.refuse_every = 1
+        refused = connections.send("POST", "/v1/orders", {"order_id": "o"}, token="good", key="k")
+        platform.refuse_every = 0
+        taken = connections.send("POST", "/v1/orders", {"order_id": "o"}, token="good", key="k")
+        connections.close()
+    assert (refused.http in RETRYABLE_STATUSES, taken.http) == (True, 201)
+    assert [heard for heard in recorder.heard if heard != "told to leave"] == ["failed", "answered"]

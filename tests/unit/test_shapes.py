@@ -172,12 +172,12 @@ def test_a_pinned_client_keeps_its_address_until_told_to_leave_or_failing_in_a_r
     pinned = Pinned("api", FakeResolver(("a",), ("b",), ("c",)))
     assert [pinned.address() for _ in range(5)] == ["a"] * 5
     for _ in range(PINNED_PATIENCE - 1):
-        pinned.failed_to_connect()
+        pinned.failed()
     pinned.answered()
-    pinned.failed_to_connect()
+    pinned.failed()
     assert pinned.address() == "a"
     pinned.told_to_leave()
     assert pinned.address() == "b"
     for _ in range(PINNED_PATIENCE):
-        pinned.failed_to_connect()
+        pinned.failed()
     assert pinned.address() == "c"
