@@ -7,6 +7,7 @@ import typer
 from runbooks.accounts import app as accounts
 from runbooks.keys import app as keys
 from runbooks.readmit import readmit
+from runbooks.redrive import redrive
 
 
 def register(app: typer.Typer) -> None:
@@ -14,3 +15,4 @@ def register(app: typer.Typer) -> None:
     app.add_typer(accounts, name="account")
     app.add_typer(keys, name="keys")
     app.command()(readmit)
+    app.command()(redrive)
