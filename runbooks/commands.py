@@ -5,10 +5,14 @@ from __future__ import annotations
 import typer
 
 from runbooks.accounts import app as accounts
+from runbooks.keys import app as keys
 from runbooks.readmit import readmit
+from runbooks.redrive import redrive
 
 
 def register(app: typer.Typer) -> None:
     """Add the operators' commands to the root command."""
     app.add_typer(accounts, name="account")
+    app.add_typer(keys, name="keys")
     app.command()(readmit)
+    app.command()(redrive)
