@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from loadtests.ledger import Arrival
-from shared.slo import OBJECTIVES, Timing
+from shared.slo import OBJECTIVES, Objective, Timing
 
 STEADY_MARGIN_SECONDS: Final = 2.0  # arrivals due this shortly before the fault may still be under way when it strikes
+PINNED: Final = "PinnedClient"  # the class that keeps its address whatever DNS says
+NOT_YET: Final = 503
+READ_OWN_WRITE: Final = "GET /v1/orders/{id}"
 OFFERED_AT_LEAST: Final = 0.9  # of the nominal rate, or the load was not what the drill claims
 
 
@@ -45,13 +48,15 @@ class Promise:
         return asdict(self)
 
 
-def judge_promises(achieved: Mapping[str, float | None], timing: Timing) -> list[Promise]:
-    """Hold every objective against what was achieved, in the order of ``shared.slo``."""
-    unknown = set(achieved) - {objective.name for objective in OBJECTIVES}
+def judge_promises(
+    achieved: Mapping[str, float | None], timing: Timing, objectives: Sequence[Objective] = OBJECTIVES
+) -> list[Promise]:
+    """Hold every objective of a drill against what was achieved, in the order of ``shared.slo``."""
+    unknown = set(achieved) - {objective.name for objective in objectives}
     if unknown:
         raise ValueError(f"no objective for {', '.join(sorted(unknown))}")
     promises = []
-    for objective in OBJECTIVES:
+    for objective in objectives:
         value = achieved.get(objective.name)
         if value is not None and not math.isfinite(value):
             value = None
@@ -93,6 +98,20 @@ def p95_ms(arrivals: Sequence[Arrival]) -> float | None:
     """The 95th percentile of latency from the scheduled time; what failed counts with the time it took to fail."""
     value = percentile([arrival.latency_seconds * 1000 for arrival in arrivals], 0.95)
     return None if value is None else round(value, 1)
+
+
+def failed_requests(arrivals: Iterable[Arrival], since: float, kinds: Mapping[str, str]) -> int:
+    """Requests without a useful answer, of clients that honour the TTL, from arrivals due after a moment.
+
+    ``kinds`` are the clients' classes. The 503 to a reader who asks for an event that has not arrived yet is no
+    failure: it is what that reader asked for.
+    """
+    return sum(
+        not attempt.ok and not (attempt.http == NOT_YET and arrival.route == READ_OWN_WRITE)
+        for arrival in arrivals
+        if arrival.scheduled >= since and kinds.get(arrival.user) != PINNED
+        for attempt in arrival.tries
+    )
 
 
 @dataclass(frozen=True)

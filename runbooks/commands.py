@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from runbooks.accounts import app as accounts
+from runbooks.evacuate import drain, evacuate
 from runbooks.keys import app as keys
 from runbooks.readmit import readmit
 from runbooks.redrive import redrive
@@ -14,5 +15,7 @@ def register(app: typer.Typer) -> None:
     """Add the operators' commands to the root command."""
     app.add_typer(accounts, name="account")
     app.add_typer(keys, name="keys")
+    app.command()(drain)
+    app.command()(evacuate)
     app.command()(readmit)
     app.command()(redrive)

@@ -1,40 +1,147 @@
-"""`relevo readmit`: let a drained Region take traffic again. Written in the other, healthy Region's replica."""
+"""`relevo readmit`: let a drained Region take traffic again, once it has caught up. Its peer's register is written."""
 
 from __future__ import annotations
 
 import getpass
-from datetime import UTC, datetime
-from typing import Annotated
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
+from runbooks.asking import one_line_errors, one_region, reason_of, refuse
+from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
-from shared.topology import TOPOLOGY
+from shared.adapters.peer import peer_serves
+from shared.domain.instants import day_in_bogota
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+
+# A Region that comes back works off what it missed; before TimeScale, but never less than the lab needs for it.
+CATCH_UP_SECONDS: Final = 120.0
+LEAST_CATCH_UP_SECONDS: Final = 30.0
+SEEN_SECONDS: Final = 30.0
+DAYS: Final = 2  # whose figures are compared: today and yesterday
+
+
+class Return:
+    """What is looked at in a Region that is to take traffic again, against its peer that has served meanwhile."""
+
+    def __init__(self, side: HealthySide) -> None:
+        self.side = side
+        self.region = side.left
+        target = side.target.brief()
+        self._target = side.target
+        self._sqs = target.client("sqs", self.region)
+        self._log = target.order_log(self.region)
+        self._views = {region: target.order_queries(region) for region in TOPOLOGY.region_names}
+        self._began = datetime.now(UTC)
+        self._orders_there: dict[int, Decimal] | None = None
+
+    def serves(self) -> bool:
+        return peer_serves(self._target.api_url(self.region), TOPOLOGY.region_api_name(self.region))
+
+    def log_has_caught_up(self) -> bool:
+        """Whether all that the peer had written when this began has come over: its heartbeats, in every key."""
+        beats = self._log.beats(region=self.side.region, numbers=HEARTBEATS)
+        return len(beats) == len(HEARTBEATS) and all(beat.beat_at >= self._began - CLOCK_MARGIN for beat in beats)
+
+    def view_has_caught_up(self) -> bool:
+        """Whether its view counts as many orders as the peer's did when this was asked first."""
+        if self._orders_there is None:
+            self._orders_there = self._orders(self.side.region)
+        here = self._orders(self.region)
+        return all(here[day] >= count for day, count in self._orders_there.items())
+
+    def _orders(self, region: str) -> dict[int, Decimal]:
+        """How many orders a Region's view counts today and yesterday."""
+        counts: dict[int, Decimal] = {}
+        for back in range(DAYS):
+            shards, _ = self._views[region].day(day_in_bogota(self._began) - timedelta(days=back))
+            by_status = [shard.get(f"status:{status}", Decimal(0)) for shard in shards for status in STATUSES]
+            counts[back] = sum(by_status, Decimal(0))
+        return counts
+
+    def dead_letters(self) -> dict[str, int]:
+        """Messages in its dead-letter queues, by status; empty ones are left out."""
+        found = {}
+        for status in STATUSES:
+            url = self._sqs.get_queue_url(QueueName=dead_letter_queue_name(status))["QueueUrl"]
+            answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            found[status] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        return {status: depth for status, depth in found.items() if depth}
 
 
 def readmit(
-    region: Annotated[str, typer.Argument(help="The drained Region, such as us-east-1.")],
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "readmitted by hand",
+    region: Annotated[str, typer.Argument(help="The drained Region, such as us-east-1.", callback=one_region)],
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "readmitted by hand",
+    accept_dead_letters: Annotated[
+        bool, typer.Option("--accept-dead-letters", help="Come back although messages wait in its dead-letter queues.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
 ) -> None:
-    """Clear the drain register, so that Route 53 sends a Region traffic again."""
-    if region not in TOPOLOGY.region_names:
-        raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="REGION")
-    healthy, target = TOPOLOGY.peer_of(region), current_target()
-    control = target.control(healthy)
-    register = control.register()
-    if not register.drains(region):
-        typer.echo(f"{target.name}: {region} is not drained (register: {register.draining}); nothing to do")
-        return
-    typer.echo(f"{target.name}: {region} was drained by {register.by} because: {register.reason}")
-    typer.echo(f"plan: write draining=none into {TOPOLOGY.control_table} in {healthy}; nothing is called in {region}")
-    if not yes:
-        typer.echo("nothing done; add --yes to act")
-        return
-    try:
-        control.readmit(region, by=getpass.getuser(), reason=reason, now=datetime.now(UTC))
-    except RegisterTakenError as error:
-        typer.echo(f"relevo: {error}; look at `relevo status` first", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{target.name}: {region} readmitted; health checks see it within their interval x threshold")
+    """Let a drained Region take traffic again: it must serve, have caught up, and have no dead letters."""
+    side = HealthySide(current_target(), region)
+    name = side.target.name
+    with one_line_errors():
+        register = side.register()
+        if not register.drains(region):
+            typer.echo(f"{name}: {region} is not drained (register: {register.draining}); nothing to do")
+            return
+        typer.echo(f"{name}: {region} was drained by {register.by} because: {register.reason}")
+        typer.echo(f"  1. {region} serves, its log has all of {side.region}, its view counts the same, no dead letters")
+        typer.echo(f"  2. write draining=none into {TOPOLOGY.control_table} in {side.region}")
+        typer.echo(f"  3. clients come back, each when its DNS answer expires (in {side.target.dns_ttl_seconds:g} s)")
+        typer.echo(f"undo: relevo drain {region} --reason ... --yes")
+        if not yes:
+            typer.echo("nothing done; add --yes to act")
+            return
+        _check(Return(side), accept_dead_letters)
+        try:
+            side.readmit(by=getpass.getuser(), reason=reason)
+        except RegisterTakenError as error:
+            refuse(f"{error}; look at `relevo takeover status` first")
+        wait_for(lambda: not side.says_drained(), SEEN_SECONDS * side.target.time_scale + 5.0)
+    typer.echo(f"{name}: {region} readmitted; health checks see it within {side.target.detection_seconds:g} s")
+
+
+def _check(back: Return, accept_dead_letters: bool) -> None:
+    """Wait until the Region has caught up; ends the command, with what to do, if it does not."""
+    region, deadline = (
+        back.region,
+        time.monotonic() + max(CATCH_UP_SECONDS * back.side.target.time_scale, LEAST_CATCH_UP_SECONDS),
+    )
+    for claim, advice, holds in (
+        ("serves", "see the runbook region-impaired", back.serves),
+        (f"has all that {back.side.region} wrote", "see the runbook replication-stalled", back.log_has_caught_up),
+        (f"counts the orders of {back.side.region}", f"try `relevo reconcile {region}`", back.view_has_caught_up),
+    ):
+        if not _becomes_true(holds, deadline - time.monotonic()):
+            refuse(f"{region} stays drained: it is not seen that it {claim}; {advice}")
+        typer.echo(f"  {region} {claim}")
+    dead = back.dead_letters()
+    if dead and not accept_dead_letters:
+        depths = ", ".join(f"{depth} in {status}" for status, depth in dead.items())
+        refuse(f"{region} stays drained: dead letters wait ({depths}); `relevo redrive`, or --accept-dead-letters")
+    typer.echo(f"  {region} has {'accepted' if dead else 'no'} dead letters")
+
+
+def _becomes_true(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether a claim is seen to hold in time; a Region that does not answer yet is asked again."""
+    trouble = ""
+
+    def seen() -> bool:
+        nonlocal trouble
+        try:
+            return holds()
+        except (ClientError, BotoCoreError) as error:
+            trouble = reason_of(error)
+            return False
+
+    done = wait_for(seen, max(seconds, 1.0))
+    if not done and trouble:
+        typer.echo(f"  last trouble: {trouble}", err=True)
+    return done

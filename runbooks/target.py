@@ -33,11 +33,17 @@ class Target:
     name: str
     endpoints: dict[str, str]
     time_scale: float = 1.0
+    detection_seconds: float = TOPOLOGY.health_check_interval_seconds * TOPOLOGY.health_check_failure_threshold
+    dns_ttl_seconds: float = TOPOLOGY.dns_ttl_seconds
     times: Config = _TIMES
 
     def brief(self) -> Target:
         """The same with little patience, for looks at Regions of which one may be lost."""
         return replace(self, times=_BRIEF)
+
+    def api_url(self, region: str) -> str:
+        """Where a Region's own API answers; the lab wants the Region's hostname as ``Host``."""
+        return self.endpoints.get(region, f"https://{TOPOLOGY.region_api_name(region)}")
 
     @property
     def timing(self) -> Timing:
@@ -74,4 +80,10 @@ def current_target(state: Path = LAB_STATE) -> Target:
         return Target("aws", {})
     lab = json.loads(state.read_text(encoding="utf-8"))
     endpoints = {name: region["endpoint"] for name, region in lab["regions"].items()}
-    return Target("lab", endpoints, float(lab.get("time_scale", 1.0)))
+    return Target(
+        "lab",
+        endpoints,
+        float(lab["time_scale"]),
+        float(lab["check_interval_seconds"]) * TOPOLOGY.health_check_failure_threshold,
+        float(lab["ttl_seconds"]),
+    )

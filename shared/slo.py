@@ -56,10 +56,17 @@ OBJECTIVES: Final[tuple[Objective, ...]] = (
     Objective("freshness_p99_seconds", "s", 10, 10),
     Objective("error_rate_steady", "fraction", 0.001, 0.001),
     Objective("p95_ms_steady", "ms", 500, 500),
-    Objective("achieved_rto_p95_seconds", "s", 100, 20),
+    Objective("achieved_rto_p95_seconds", "s", 100, 25),
     Objective("detection_seconds", "s", 30, 8),
     Objective("survivor_carries_10x", "fraction", 0.95, 0.95, "at_least"),
     Objective("takeover_seconds", "s", 150, 30),
     Objective("converged_seconds", "s", 60, 30),
 )
-BY_NAME: Final = {objective.name: objective for objective in OBJECTIVES}
+# Evacuating a healthy Region costs nobody a request; there is nothing to detect and nothing to take over.
+EVACUATION: Final[tuple[Objective, ...]] = (
+    *OBJECTIVES[:9],
+    Objective("failed_requests", "requests", 0, 0),
+    Objective("evacuation_seconds", "s", 95, 20),
+    *OBJECTIVES[-1:],
+)
+BY_NAME: Final = {objective.name: objective for objective in (*OBJECTIVES, *EVACUATION)}

@@ -11,10 +11,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from loadtests.drills.conductor import Conductor
+from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.plan import DrillPlan, Mode
-from loadtests.drills.region_loss import region_loss_plan
+from loadtests.drills.region_loss import LossConductor, region_loss_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.verdict import Verdict
 from shared.topology import TOPOLOGY
@@ -24,7 +26,7 @@ drill = typer.Typer(
 )
 
 Quick = Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")]
-RegionName = Annotated[str, typer.Option("--region", help="The Region that is lost.")]
+RegionName = Annotated[str, typer.Option("--region", help="The Region that is lost or evacuated.")]
 HowLost = Annotated[Mode, typer.Option("--mode", help="How it is lost.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for verdict, report and ledger (default: out/drill).")]
 AsJson = Annotated[
@@ -39,7 +41,7 @@ def growth(  # Typer's options
     as_json: AsJson = False, locations: Locations = "half",
 ) -> None:  # fmt: skip  # Typer's options
     """Ramp 1x -> 5x -> 10x over both Regions, lose one at 10x, bring it back, judge."""
-    _run(growth_plan("quick" if quick else "real", _known(region), mode), out, as_json, locations)
+    _run(growth_plan("quick" if quick else "real", _known(region), mode), LossConductor, out, as_json, locations)
 
 
 @drill.command("region-loss")
@@ -48,7 +50,17 @@ def region_loss(  # Typer's options
     as_json: AsJson = False, locations: Locations = "half",
 ) -> None:  # fmt: skip  # Typer's options
     """Lose a Region under steady load, bring it back, judge."""
-    _run(region_loss_plan("quick" if quick else "real", _known(region), mode), out, as_json, locations)
+    _run(region_loss_plan("quick" if quick else "real", _known(region), mode), LossConductor, out, as_json, locations)
+
+
+@drill.command("evacuation")
+def evacuation(
+    quick: Quick = False, region: RegionName = "us-east-1", out: Out = None, as_json: AsJson = False,
+    locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Evacuate a healthy Region at full load, readmit it, judge."""
+    plan = evacuation_plan("quick" if quick else "real", _known(region))
+    _run(plan, EvacuationConductor, out, as_json, locations)
 
 
 def _known(region: str) -> str:
@@ -57,12 +69,12 @@ def _known(region: str) -> str:
     return region
 
 
-def _run(plan: DrillPlan, out: Path | None, as_json: bool, locations: str) -> None:
+def _run(plan: DrillPlan, conductor: type[Conductor], out: Path | None, as_json: bool, locations: str) -> None:
     console = Console(stderr=as_json, highlight=False)
     if locations not in ("half", *TOPOLOGY.region_names):
         raise typer.BadParameter("expected 'half' or a Region", param_hint="--locations")
     try:
-        verdict = run_drill(plan, out, console, locations)
+        verdict = run_drill(plan, conductor, out, console, locations)
     except LabError as error:
         typer.echo(f"relevo: {error}", err=True)
         raise typer.Exit(2) from None
@@ -73,7 +85,7 @@ def _run(plan: DrillPlan, out: Path | None, as_json: bool, locations: str) -> No
 
 
 def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
-    table = Table(title=f"{plan.name}, {plan.timing} timing, {plan.region} lost ({plan.mode})")
+    table = Table(title=f"{plan.name}, {plan.timing} timing, {plan.happening}")
     for heading in ("promise", "objective", "achieved", "unit", ""):
         table.add_column(heading, justify="right" if heading in ("objective", "achieved") else "left")
     for promise in verdict.promises:

@@ -1,4 +1,4 @@
-"""Runs a drill from start to verdict: load, fault, takeover, return, readmission, convergence. Always cleans up.
+"""Leads a drill: load, what happens at its peak, readmission, convergence. Always cleans up.
 
 It only drives and watches; what the measurements mean is decided by the gate and the judge.
 """
@@ -6,6 +6,7 @@ It only drives and watches; what the measurements mean is decided by the gate an
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from loadtests.drills.course import Course
@@ -13,19 +14,18 @@ from loadtests.drills.lab_access import LabError
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess, last_line, relevo
-from loadtests.drills.tracker import takeover_of
 from loadtests.gate import Phase
-from shared.topology import TOPOLOGY
 
 WATCH_SECONDS = 0.5
 LOAD_STARTS_SECONDS = 20.0
 READMIT_TRIES = 3
+READMIT_SECONDS = 180.0
 
 Tell = Callable[[str], None]
 
 
-class Conductor:
-    """Leads one drill over a lab that is up, with observers that are running."""
+class Conductor(ABC):
+    """Leads one drill over a lab that is up, with observers that run; what happens at the peak is the drill's own."""
 
     def __init__(self, plan: DrillPlan, observers: Observers, load: LoadProcess, tell: Tell) -> None:
         self.plan = plan
@@ -44,8 +44,7 @@ class Conductor:
             self._watch(lambda: False, plan.warm_up.seconds)
             for step in plan.steady:
                 self._hold(step.phase, step.multiple, step.seconds, steady=True)
-            self._lose_region()
-            self._bring_back()
+            self._at_peak()
             self._serve_together()
         finally:
             self._close_phase()
@@ -57,6 +56,10 @@ class Conductor:
         self._converge()
         self._close_phase()
         return self.course
+
+    @abstractmethod
+    def _at_peak(self) -> None:
+        """Do to the Region what the drill is about, and bring it back."""
 
     def _enter(self, name: str, multiple: float, *, steady: bool) -> None:
         self._close_phase()
@@ -86,47 +89,13 @@ class Conductor:
             time.sleep(min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
         return done()
 
-    def _lose_region(self) -> None:
-        plan, course = self.plan, self.course
-        self._enter("one Region lost", plan.peak, steady=False)
-        course.fault_at = time.time()
-        self._observers.lab.fault(kind="region-loss", region=plan.region, mode=plan.mode)
-        course.struck_at = course.mark(f"{plan.region} lost ({plan.mode})", "fault")
-        survivor = self._observers.trackers[TOPOLOGY.peer_of(plan.region)]
-        self._watch(lambda: False, plan.lost_at_least_seconds)
-        rest = plan.lost_at_most_seconds - plan.lost_at_least_seconds
-        fault_at = course.fault_at
-        self._watch(lambda: takeover_of(survivor, plan.region, fault_at).proved, rest)
-        takeover = takeover_of(survivor, plan.region, fault_at)
-        course.takeover_seconds = takeover.seconds
-        if takeover.unreplicated:
-            course.notes.append(
-                f"{takeover.unreplicated} acknowledged commands had not left {plan.region} when it was lost; "
-                "they count as lost unless they are in both logs at the end"
-            )
-        if takeover.waiting:
-            course.notes.append(
-                f"{takeover.waiting} replicated events were without effect until {plan.region} returned"
-            )
-
-    def _bring_back(self) -> None:
-        plan, course = self.plan, self.course
-        self._enter("catching up", plan.returning, steady=False)
-        self._observers.lab.heal()
-        course.healed_at = course.mark(f"{plan.region} is back", "heal")
-        healed_at = course.healed_at
-        caught_up = self._watch(lambda: self._observers.complete_until(healed_at), plan.caught_up_at_most_seconds)
-        if not caught_up:
-            course.notes.append(
-                f"{plan.region} had not caught up {plan.caught_up_at_most_seconds:.0f} s after its return"
-            )
-        self._readmit()
-
     def _readmit(self) -> None:
         """Readmit the Region as on-call would: again, if the command fails."""
         plan, course = self.plan, self.course
         for _ in range(READMIT_TRIES):
-            done = relevo("readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes")
+            done = relevo(
+                "readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes", seconds=READMIT_SECONDS
+            )
             if done.returncode == 0:
                 break
             course.notes.append(f"`relevo readmit {plan.region}` failed: {last_line(done)}")

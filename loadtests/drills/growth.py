@@ -31,7 +31,7 @@ def growth_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         warm_up=Step("warm-up", steady[-1].multiple, 15.0 if real else 8.0),
         steady=steady,
         lost_at_least_seconds=alone_seconds(timing),
-        lost_at_most_seconds=175.0 if real else 40.0,
+        lost_at_most_seconds=175.0 if real else 45.0,
         caught_up_at_most_seconds=60.0 if real else 20.0,
         together_seconds=40.0 if real else 6.0,
         converge_at_most_seconds=90.0 if real else 35.0,

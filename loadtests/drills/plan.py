@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtests.shapes import Step
-from shared.slo import BY_NAME, Timing
+from shared.slo import BY_NAME, OBJECTIVES, Objective, Timing
 
-Mode = Literal["freeze", "crash", "api"]
+Mode = Literal["freeze", "crash", "api"]  # how a Region is lost
 
 
 def alone_seconds(timing: Timing) -> float:
@@ -24,7 +24,7 @@ class DrillPlan:
     hypothesis: str
     timing: Timing
     region: str  # the one that is lost
-    mode: Mode
+    mode: Mode | Literal["evacuate"]
     warm_up: Step
     steady: tuple[Step, ...]
     lost_at_least_seconds: float
@@ -33,6 +33,12 @@ class DrillPlan:
     together_seconds: float  # at the last step's multiple on both Regions, after readmission
     converge_at_most_seconds: float
     seed: str = "relevo"
+    objectives: tuple[Objective, ...] = OBJECTIVES
+
+    @property
+    def happening(self) -> str:
+        """What happens to the Region, in words."""
+        return f"{self.region} evacuated" if self.mode == "evacuate" else f"{self.region} lost ({self.mode})"
 
     @property
     def peak(self) -> float:

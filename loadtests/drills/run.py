@@ -24,12 +24,14 @@ from loadtests.resolver import Resolver
 from loadtests.shapes import Steering
 
 
-def run_drill(plan: DrillPlan, out: Path | None, console: Console, locations: str = "half") -> Verdict:
+def run_drill(
+    plan: DrillPlan, conductor: type[Conductor], out: Path | None, console: Console, locations: str = "half"
+) -> Verdict:
     """Run a drill; raises ``LabError`` when it could not be run at all."""
     folder = output_folder(out)
     started_here = ensure_lab(plan.timing == "quick")
     try:
-        return Drill(plan, folder, console, locations).run()
+        return Drill(plan, conductor, folder, console, locations).run()
     finally:
         if started_here:
             relevo("down")
@@ -38,8 +40,11 @@ def run_drill(plan: DrillPlan, out: Path | None, console: Console, locations: st
 class Drill:
     """One drill in a lab that is up."""
 
-    def __init__(self, plan: DrillPlan, folder: Path, console: Console, locations: str) -> None:
+    def __init__(
+        self, plan: DrillPlan, conductor: type[Conductor], folder: Path, console: Console, locations: str
+    ) -> None:
         self.plan = plan
+        self._conductor = conductor
         self.folder = folder
         self.lab = LabAccess.read()
         self.began = time.time()
@@ -68,7 +73,7 @@ class Drill:
             try:
                 observers.start()
                 progress.start()
-                course = Conductor(self.plan, observers, self._start_load(), progress.tell).run()
+                course = self._conductor(self.plan, observers, self._start_load(), progress.tell).run()
                 progress.tell("judging")
                 judging = Judging(self.lab, observers, self.run_id, self.began, reader.sales, sales_before)
                 end = (course.stopped_at or time.time()) + self.plan.converge_at_most_seconds
@@ -122,7 +127,7 @@ class Drill:
             self.plan,
             course,
             seen,
-            gate.judge_promises(measures.achieved, self.plan.timing),
+            gate.judge_promises(measures.achieved, self.plan.timing, self.plan.objectives),
             findings=judgement.findings,
             notes=notes,
             folder=self.folder,

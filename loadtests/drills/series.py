@@ -105,10 +105,10 @@ class Bins:
 
 
 def _band_kind(phase: gate.Phase, course: Course) -> str:
-    if phase.steady:
-        return "steady"
-    lost = course.fault_at is not None and abs(phase.started - course.fault_at) < 1.0
-    return "lost" if lost else "plain"
+    began = course.fault_at if course.fault_at is not None else course.evacuation_began_at
+    if began is not None and abs(phase.started - began) < 1.0:
+        return "lost"
+    return "steady" if phase.steady else "plain"
 
 
 def _charts(plan: DrillPlan, seen: Seen, bins: Bins) -> list[ChartSection]:
@@ -224,6 +224,11 @@ def _headline(
         return f"{len(broken)} of {len(promises)} promises did not hold: {', '.join(broken)}."
     if not promises:
         return "Nothing was measured."
+    if course.evacuation_seconds is not None:
+        return (
+            f"{plan.region} was evacuated at {plan.peak:g}x in {course.evacuation_seconds:.0f} s; clients that honour "
+            "the TTL lost not one request, nothing was done twice."
+        )
     lost_for = (course.healed_at or 0.0) - (course.fault_at or 0.0)
     return (
         f"{plan.region} was lost at {plan.peak:g}x for {lost_for:.0f} s. 95 % of its clients were served again within "
@@ -237,6 +242,8 @@ def _tiles(promises: Sequence[gate.Promise]) -> list[Tile]:
         "duplicate_effects": ("effects doubled or changed", "{:.0f}"),
         "achieved_rto_p95_seconds": ("until clients were back (p95)", "{:.0f} s"),
         "detection_seconds": ("until DNS noticed", "{:.1f} s"),
+        "evacuation_seconds": ("until the Region was empty", "{:.0f} s"),
+        "failed_requests": ("requests failed, TTL honoured", "{:.0f}"),
         "survivor_carries_10x": ("of the load on one Region", "{:.1%}"),
         "freshness_p99_seconds": ("freshness p99", "{:.1f} s"),
         "p95_ms_steady": ("latency p95, steady", "{:.0f} ms"),

@@ -254,7 +254,8 @@ class HangUps:
 
 def remember_principals(iam_evaluator: Any) -> None:
     """Keep who a key is, and what its policies say, for a moment: they were parsed anew, twice in each call."""
-    resolve, known = iam_evaluator.resolve_principal, {}
+    resolve = iam_evaluator.resolve_principal
+    known: dict[tuple[str, str], tuple[Any, float]] = {}
 
     def resolve_once(key: str, account: str, credential: Any = None) -> Any:
         found, until = known.get((key, account), (None, 0.0))

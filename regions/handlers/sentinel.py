@@ -42,6 +42,7 @@ HEARTBEATS: Final = range(TOPOLOGY.heartbeat_keys)
 MAX_ANNOUNCED: Final = 500
 # Of each minute of the schedule, so that two runs never overlap; scaled like every other wait.
 RUN_SECONDS: Final = 57.0
+DRAINED_PACE: Final = 1 / 3
 
 
 @dataclass
@@ -157,13 +158,15 @@ _sentinel = sentinel()
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look until the minute is over; a look that fails is counted and the next one is tried."""
     started = time.monotonic()
-    every = settings().timing.look.total_seconds()
     looks = failed = 0
     while True:
+        every = settings().timing.look.total_seconds()
         look_started = time.monotonic()
         try:
             guard = _sentinel.look()
             logger.info("looked", draining=guard.draining, gone_looks=guard.gone_looks)
+            if guard.draining == settings().region:
+                every *= DRAINED_PACE  # whoever evacuates this Region waits for its next heartbeat
         except (ClientError, BotoCoreError, NotesNotWrittenError):
             failed += 1
             logger.exception("a look failed")

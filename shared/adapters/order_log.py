@@ -141,9 +141,9 @@ class OrderLog:
             }
             self._client.put_item(TableName=self._table, Item=items.to_wire(heartbeat))
 
-    def newest_beat(self, *, region: str, numbers: Iterable[int]) -> Beat | None:
-        """The newest heartbeat of a Region that has reached this replica."""
-        beats: list[Beat] = []
+    def beats(self, *, region: str, numbers: Iterable[int]) -> list[Beat]:
+        """The heartbeats of a Region as this replica has them, one for each key that has come."""
+        found: list[Beat] = []
         for number in numbers:
             answer = self._client.get_item(
                 TableName=self._table, Key=items.to_wire({"pk": heartbeat_key(region, number), "sk": "HEARTBEAT"})
@@ -151,8 +151,12 @@ class OrderLog:
             if "Item" in answer:
                 plain = items.from_wire(answer["Item"])
                 through = plain.get("announced_through")
-                beats.append(Beat(from_text(plain["beat_at"]), from_text(through) if through else None))
-        return max(beats, key=lambda beat: beat.beat_at, default=None)
+                found.append(Beat(from_text(plain["beat_at"]), from_text(through) if through else None))
+        return found
+
+    def newest_beat(self, *, region: str, numbers: Iterable[int]) -> Beat | None:
+        """The newest heartbeat of a Region that has reached this replica."""
+        return max(self.beats(region=region, numbers=numbers), key=lambda beat: beat.beat_at, default=None)
 
     def reachable(self, region: str) -> None:
         """Read one small item, so that a caller learns whether the local replica answers; raises if it does not."""

@@ -68,7 +68,8 @@ class OrderView:
             answer = self._client.batch_get_item(
                 RequestItems={self._table: {"Keys": list(keys.values()), "ConsistentRead": True}}
             )
-            left_out = answer.get("UnprocessedKeys", {}).get(self._table, {}).get("Keys", [])
+            unread = answer.get("UnprocessedKeys", {})
+            left_out = unread[self._table]["Keys"] if self._table in unread else []
             found |= dict.fromkeys(order_id for order_id, key in keys.items() if key not in left_out)
             for plain in map(items.from_wire, answer["Responses"].get(self._table, [])):
                 found[plain["order_id"]] = row_from_plain(plain)

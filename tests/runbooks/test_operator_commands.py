@@ -14,7 +14,7 @@ from moto import mock_aws
 from typer.testing import CliRunner
 
 from runbooks.commands import register
-from runbooks.target import Target, current_target
+from runbooks.target import current_target
 from shared.domain.auth import password_matches
 from shared.topology import TOPOLOGY
 
@@ -83,44 +83,20 @@ def test_account_add_refuses_a_name_that_is_taken(relevo: typer.Typer) -> None:
     assert password_matches(account, "correct horse")
 
 
-def test_readmit_prints_its_plan_and_acts_only_with_yes(relevo: typer.Typer) -> None:
-    control = current_target().control("us-east-2")
-    control.drain("us-east-1", by="sentinel of us-east-2", reason="lost", now=NOW)
-    plan = runner.invoke(relevo, ["readmit", "us-east-1"])
-    assert plan.exit_code == 0
-    assert "nothing done" in plan.output
-    assert control.register().drains("us-east-1")
-    done = runner.invoke(relevo, ["readmit", "us-east-1", "--yes"])
-    assert done.exit_code == 0
-    assert control.register().draining == "none"
-
-
-def test_readmit_never_calls_the_region_that_is_readmitted(
-    relevo: typer.Typer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    current_target().control("us-east-2").drain("us-east-1", by="someone", reason="lost", now=NOW)
-    whole = Target.client
-
-    def refuse(self: Target, service: str, region: str) -> object:
-        assert region != "us-east-1", f"{service} was called in the Region that is being left"
-        return whole(self, service, region)
-
-    monkeypatch.setattr(Target, "client", refuse)
-    assert runner.invoke(relevo, ["readmit", "us-east-1", "--yes"]).exit_code == 0
-
-
-def test_readmit_of_a_region_that_is_not_drained_changes_nothing(relevo: typer.Typer) -> None:
-    control = current_target().control("us-east-1")
-    control.drain("us-east-1", by="someone", reason="lost", now=NOW)
-    done = runner.invoke(relevo, ["readmit", "us-east-2", "--yes"])
-    assert "not drained" in done.output
-    assert control.register().drains("us-east-1")
-
-
 def test_commands_act_on_the_lab_when_one_runs_here(tmp_path: Path) -> None:
     state = tmp_path / "lab.json"
     assert current_target(state).name == "aws"
-    state.write_text(json.dumps({"regions": {"us-east-1": {"endpoint": "http://127.0.1.1:4566"}}}))
+    state.write_text(
+        json.dumps(
+            {
+                "regions": {"us-east-1": {"endpoint": "http://127.0.1.1:4566"}},
+                "time_scale": 0.1,
+                "check_interval_seconds": 1.0,
+                "ttl_seconds": 2.0,
+            }
+        )
+    )
     target = current_target(state)
     assert target.name == "lab"
+    assert (target.time_scale, target.detection_seconds, target.dns_ttl_seconds) == (0.1, 2.0, 2.0)
     assert target.dynamodb("us-east-1").meta.endpoint_url == "http://127.0.1.1:4566"
