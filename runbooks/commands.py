@@ -7,6 +7,7 @@ import typer
 from runbooks.accounts import app as accounts
 from runbooks.keys import app as keys
 from runbooks.readmit import readmit
+from runbooks.reconcile import reconcile
 from runbooks.redrive import redrive
 
 
@@ -15,4 +16,5 @@ def register(app: typer.Typer) -> None:
     app.add_typer(accounts, name="account")
     app.add_typer(keys, name="keys")
     app.command()(readmit)
+    app.command()(reconcile)
     app.command()(redrive)
