@@ -8,6 +8,7 @@ from runbooks.accounts import app as accounts
 from runbooks.evacuate import drain, evacuate
 from runbooks.keys import app as keys
 from runbooks.readmit import readmit
+from runbooks.reconcile import reconcile
 from runbooks.redrive import redrive
 
 
@@ -18,4 +19,5 @@ def register(app: typer.Typer) -> None:
     app.command()(drain)
     app.command()(evacuate)
     app.command()(readmit)
+    app.command()(reconcile)
     app.command()(redrive)

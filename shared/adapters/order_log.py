@@ -49,6 +49,22 @@ def heartbeat_key(region: str, number: int) -> str:
     return f"HEARTBEAT#{region}#{number}"
 
 
+def record_of(found: Iterable[items.Plain]) -> OrderRecord:
+    """Sort an order's items into what they are. What cannot be read is named, and does not hide the rest."""
+    events: list[Event] = []
+    effects: list[Effect] = []
+    unreadable: list[str] = []
+    for item in found:
+        try:
+            if item["sk"].startswith("EFFECT#"):
+                effects.append(items.effect_from_plain(item))
+            else:
+                events.append(items.event_from_plain(item))
+        except items.MalformedItemError:
+            unreadable.append(item["sk"])
+    return OrderRecord(tuple(events), tuple(effects), tuple(unreadable))
+
+
 class OrderLog:
     """The local replica of the order log."""
 
@@ -57,7 +73,7 @@ class OrderLog:
         self._table = table
 
     def order(self, order_id: str) -> OrderRecord:
-        """Everything of one order, read consistently. What cannot be read is named, and does not hide the rest."""
+        """Everything of one order, read consistently."""
         found: list[items.Plain] = []
         start: dict[str, object] = {}
         while True:
@@ -72,18 +88,7 @@ class OrderLog:
             start = dict(page.get("LastEvaluatedKey") or {})
             if not start:
                 break
-        events: list[Event] = []
-        effects: list[Effect] = []
-        unreadable: list[str] = []
-        for item in found:
-            try:
-                if item["sk"].startswith("EFFECT#"):
-                    effects.append(items.effect_from_plain(item))
-                else:
-                    events.append(items.event_from_plain(item))
-            except items.MalformedItemError:
-                unreadable.append(item["sk"])
-        return OrderRecord(tuple(events), tuple(effects), tuple(unreadable))
+        return record_of(found)
 
     def record_event(self, event: Event) -> bool:
         """Insert an event; ``False`` if the same command is there already (this Region's or a replicated one)."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters import items
 from shared.adapters.order_rows import bucket_of, state_from_plain, work_from_plain
-from shared.adapters.order_view import plain_figures
+from shared.adapters.order_view import kpi_key, plain_figures
 from shared.domain.instants import day_bounds, from_text, to_text
 from shared.domain.orders import OrderState
 from shared.domain.problems import invalid_parameter
@@ -183,7 +183,7 @@ class OrderQueries:
         freshness: dict[str, Freshness] = {}
         for page in self._pages(
             KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.to_wire({":pk": f"KPI#{day.isoformat()}"}),
+            ExpressionAttributeValues=items.to_wire({":pk": kpi_key(day)}),
         ):
             for plain in page:
                 if plain["sk"].startswith("FRESHNESS#"):

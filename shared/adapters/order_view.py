@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # A transaction takes 100 actions: the row, at most two KPI items, and so many new events.
 MAX_NEW_EVENTS: Final = 90
 MOST_IN_ONE_READ: Final = 100  # DynamoDB's limit
+SHARD: Final = "SHARD#"
 
 
 class StaleRowError(Exception):
@@ -137,11 +138,25 @@ class OrderView:
             "ExpressionAttributeValues": items.to_wire(values),
         }
 
+    def correct_kpis(self, day: date, shard: int, figures: Figures, *, version: int | None) -> None:
+        """Add what a KPI item lacks, if it is still the version that was compared; raises ``StaleRowError``."""
+        update = self._kpi_update(day, shard, figures)
+        unchanged = "attribute_not_exists(version)" if version is None else "version = :version"
+        if version is not None:
+            update["ExpressionAttributeValues"] |= items.to_wire({":version": version})
+        try:
+            self._client.update_item(**update, ConditionExpression=unchanged)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("ConditionalCheckFailedException", "TransactionConflictException"):
+                raise StaleRowError(f"{day} {shard}") from error
+            raise
+
     def _kpi_update(self, day: date, shard: int, figures: Figures) -> Any:
-        pairs = list(figures.items())
+        # `version` tells whether anything moved in between, even there and back; it is no figure.
+        pairs = [*figures.items(), ("version", Decimal(1))]
         return {
             "TableName": self._table,
-            "Key": items.to_wire({"pk": f"KPI#{day.isoformat()}", "sk": f"SHARD#{shard:02d}"}),
+            "Key": items.to_wire({"pk": kpi_key(day), "sk": f"{SHARD}{shard:02d}"}),
             "UpdateExpression": "ADD " + ", ".join(f"#k{index} :k{index}" for index in range(len(pairs))),
             "ExpressionAttributeNames": {f"#k{index}": name for index, (name, _) in enumerate(pairs)},
             "ExpressionAttributeValues": items.to_wire(
@@ -199,6 +214,10 @@ class OrderView:
         )
 
 
+def kpi_key(day: date) -> str:
+    return f"KPI#{day.isoformat()}"
+
+
 def plain_figures(plain: Mapping[str, Any]) -> dict[str, Decimal]:
     """The figures of a stored KPI item."""
-    return {name: value for name, value in plain.items() if name not in ("pk", "sk")}
+    return {name: value for name, value in plain.items() if name not in ("pk", "sk", "version")}

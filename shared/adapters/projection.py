@@ -51,13 +51,20 @@ class Projection:
         self._timing = timing
         self._clock = clock
 
-    def project(self, order_id: str, rows: Mapping[str, OrderRow | None] = MappingProxyType({})) -> Projected:
+    def project(
+        self,
+        order_id: str,
+        rows: Mapping[str, OrderRow | None] = MappingProxyType({}),
+        *,
+        even_if_equal: bool = False,
+    ) -> Projected:
         """Bring one order's row up to its log; raises ``ProjectionError`` when races do not end.
 
         ``rows`` were read a moment ago, many at once: a first try takes the order's row from there if it can.
 
         The row is read before the log: if the log grows in between, the row is only newer than needed, and whoever
-        wrote the row in between makes this one start again.
+        wrote the row in between makes this one start again. ``even_if_equal`` writes
+        the row in any case, for what the state does not tell.
         """
         for race in range(MAX_RACES):
             row = rows[order_id] if order_id in rows and not race else self._view.row(order_id)
@@ -67,7 +74,7 @@ class Projection:
                 return Projected(record, None, row)
             seen = row.seen if row else frozenset()
             new_events = [event for event in record.events if event.event_id not in seen]
-            if row and row.state == state and not new_events:
+            if row and row.state == state and not new_events and not even_if_equal:
                 return Projected(record, state, row)
             try:
                 self._view.replace_row(
