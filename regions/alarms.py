@@ -17,7 +17,7 @@ from regions import region_signals
 from regions.notices import Notices
 from regions.objectives import Burning
 from regions.signals import Signals
-from shared.alarms import ALARM, ALARMS, PREFIX
+from shared.alarms import ALARM, PREFIX
 from shared.topology import Topology
 
 # The cause may be seen a little later than what it causes, and what it caused ends a little later than it. An alarm
@@ -61,12 +61,6 @@ class Alarms(Construct):
         self._alarm("view-drifted", any_of(*region_signals.drifted(signals)))
         self._alarm("takeover-in-progress", any_of(*region_signals.takeover(signals)))
         self._alarm("throttled", any_of(*region_signals.throttled(signals, topology)))
-
-    @property
-    def all(self) -> list[cloudwatch.CompositeAlarm]:
-        """The alarms that tell somebody, the most severe first."""
-        found = (self.node.try_find_child(_construct_id(alarm.name)) for alarm in ALARMS)
-        return [alarm for alarm in found if isinstance(alarm, cloudwatch.CompositeAlarm)]
 
     def _alarm(
         self, name: str, rule: cloudwatch.IAlarmRule, *, muted_by: cloudwatch.IAlarm | None = None

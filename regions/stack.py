@@ -70,8 +70,8 @@ class RegionStack(cdk.Stack):
             everyones_name=api.everyones_name,
             own_name=api.own_name,
         )
-        alarms = Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
-        Dashboard(self, "Dashboard", topology=topology, region=region, alarms=alarms)
+        Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
+        Dashboard(self, "Dashboard", topology=topology, region=region)
         cdk.CfnOutput(self, "ApiId", value=api.rest_api.rest_api_id)
         cdk.CfnOutput(self, "ApiStage", value=api.rest_api.deployment_stage.stage_name)
 

@@ -174,7 +174,8 @@ class Relay:
             logger.error("events not published", count=len(outcome.failed), reason=outcome.reason)
             metrics.add_metric(name="PublishFailed", unit=MetricUnit.Count, value=len(outcome.failed))
         now = self.clock()
-        new, known = [], []
+        new: list[Event] = []
+        known: list[Event] = []
         for done in outcome.published:
             is_new = projected[done.event.order_id].first_saw(done.event.event_id)
             (new if is_new else known).append(done.event)
