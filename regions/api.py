@@ -109,13 +109,13 @@ class Api(Construct):
                 ),
             ),
         )
-        # The gateway counts 429 among all 4XX; its log tells them apart.
+        # The gateway counts 429 among all 4XX; its log tells them apart (but need not keep up with a flood of them).
         logs.MetricFilter(
             self,
             "Throttled",
             log_group=access_log,
             filter_name="relevo-throttled",
-            filter_pattern=logs.FilterPattern.number_value("$.status", "=", 429),
+            filter_pattern=logs.FilterPattern.string_value("$.status", "=", "429"),
             metric_namespace="Relevo",
             metric_name="ThrottledRequests",
             metric_value="1",

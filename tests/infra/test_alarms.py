@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,10 +192,10 @@ def test_every_dead_letter_queue_is_watched(alarms: AlarmStates) -> None:
 
 def test_429_is_counted_in_the_gateways_log_and_never_pages(alarms: AlarmStates, template: Template) -> None:
     counted = template.only("AWS::Logs::MetricFilter")
-    assert counted["FilterPattern"] == "{ $.status = 429 }"
+    assert counted["FilterPattern"] == '{ $.status = "429" }'
     stage = template.only("AWS::ApiGateway::Stage")
-    assert stage["AccessLogSetting"]["DestinationArn"]["Fn::GetAtt"][0] == counted["LogGroupName"]["Ref"]
-    assert '"status":"$context.status"' in stage["AccessLogSetting"]["Format"]
+    assert counted["LogGroupName"]["Ref"] in json.dumps(stage["AccessLogSetting"]["DestinationArn"])
+    assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"  # text, as the pattern says
     on = {name for name in alarms.signals if name.startswith(f"{SIGNAL}throttled-")}
     assert alarms.told(PAGE, on) == set()
     assert alarms.told(TICKET, on) == {"relevo-throttled"}
@@ -341,8 +342,6 @@ def test_what_mutes_is_seen_before_the_muted_alarm_tells(alarms: AlarmStates) ->
 
 
 def test_from_outside_one_alarm_tells_that_no_region_serves(outside: Template, assembly: Path) -> None:
-    import json
-
     manifest = json.loads((assembly / "manifest.json").read_text())
     assert manifest["artifacts"]["relevo-global"]["environment"].endswith("/us-east-1")  # Route 53's metrics are there
     checks = outside.of_type("AWS::Route53::HealthCheck")
@@ -353,7 +352,8 @@ def test_from_outside_one_alarm_tells_that_no_region_serves(outside: Template, a
     alarm = outside.only("AWS::CloudWatch::Alarm")
     assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/Route53", "HealthCheckStatus")
     (dimension,) = alarm["Dimensions"]
-    assert (dimension["Name"], dimension["Value"]["Fn::GetAtt"][0]) == ("HealthCheckId", any_serves)
+    assert dimension["Name"] == "HealthCheckId"
+    assert any_serves in json.dumps(dimension["Value"])
     assert alarm["TreatMissingData"] == "breaching"
     assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
     assert alarm["AlarmName"] == "relevo-global-all-regions-impaired"
