@@ -47,7 +47,7 @@ class Watch(Construct):
             evaluation_periods=MINUTES_HELD,
             treat_missing_data=cloudwatch.TreatMissingData.BREACHING,  # Route 53 writes it every minute
         )
-        notice = Notices(self, "Notices", prefix=f"{PREFIX}-global").action(alarm)
+        notice = Notices(self, "Notices", prefix=f"{PREFIX}-global", channels=["page"]).action(alarm)
         self.alarm.add_alarm_action(notice)
         self.alarm.add_ok_action(notice)
 

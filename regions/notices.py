@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -16,12 +18,17 @@ class Notices(Construct):
     """The topics ``<prefix>-page`` and ``<prefix>-ticket``; only alarms of this account publish to them."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, prefix: str = PREFIX, on_aws: cdk.CfnCondition | None = None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        prefix: str = PREFIX,
+        channels: Sequence[Channel] = ("page", "ticket"),
+        on_aws: cdk.CfnCondition | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._topics: dict[Channel, sns.Topic] = {
-            "page": self._topic("Page", f"{prefix}-page", on_aws),
-            "ticket": self._topic("Ticket", f"{prefix}-ticket", on_aws),
+        self._topics = {
+            channel: self._topic(channel.capitalize(), f"{prefix}-{channel}", on_aws) for channel in channels
         }
 
     def action(self, alarm: Alarm) -> actions.SnsAction:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from regions.objectives import STAGE, gateway_metric
+from regions.order_view import LIST_INDEX, PENDING_INDEX
 from regions.signals import (
     ABOVE,
     AT_LEAST,
@@ -210,12 +211,15 @@ def throttled(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]:
 
 
 def _table_throttles(topology: Topology) -> list[cloudwatch.Metric]:
+    """At most ten metrics make an alarm. A full index holds up the writes of its table, and is counted by itself."""
     tables = (topology.order_log_table, topology.order_view_table, topology.accounts_table, topology.control_table)
-    return [
-        metric(name, of={"TableName": table}, namespace="AWS/DynamoDB", statistic="Sum", period=FIVE_MINUTES)
-        for table in tables
-        for name in ("ReadThrottleEvents", "WriteThrottleEvents")
+    view = {"TableName": topology.order_view_table}
+    indexes = [{**view, "GlobalSecondaryIndexName": name} for name in (LIST_INDEX, PENDING_INDEX)]
+    watched = [
+        *(("ReadThrottleEvents", {"TableName": table}) for table in tables),
+        *(("WriteThrottleEvents", of) for of in (*({"TableName": table} for table in tables), *indexes)),
     ]
+    return [metric(name, of=of, namespace="AWS/DynamoDB", statistic="Sum", period=FIVE_MINUTES) for name, of in watched]
 
 
 def _age(signals: Signals, name: str, watched: cloudwatch.Metric, limit: float, part_of: Alarm) -> cloudwatch.Alarm:

@@ -82,6 +82,7 @@ def test_every_metric_is_one_that_the_code_or_aws_writes(alarms: AlarmStates, te
                     assert of["QueueName"] in queues
                 case "AWS/DynamoDB":
                     assert of["TableName"] in tables
+                    assert of.get("GlobalSecondaryIndexName", "list") in {"list", "pending"}
             if namespace != "Relevo":
                 assert metric in AWS_METRICS[namespace], name
 
@@ -93,6 +94,15 @@ def test_services_in_metrics_are_the_names_that_functions_write_them_under(templ
     assert set(MODULES) <= set(names)
     namespaces = {found["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"] for found in names.values()}
     assert namespaces == {"Relevo"}
+
+
+def test_alarms_keep_to_what_cloudwatch_takes(alarms: AlarmStates) -> None:
+    for name, alarm in alarms.signals.items():
+        assert len(list(watched(alarm))) <= 10, name
+        periods = {query["MetricStat"]["Period"] for query in alarm.get("Metrics", []) if "MetricStat" in query}
+        period = max(periods or {alarm.get("Period", 0)})
+        assert period * alarm["EvaluationPeriods"] <= (7 * 86_400 if period >= 3600 else 86_400), name
+    assert all(len(alarms.rule(name)) <= 10_240 for name in alarms.composites)
 
 
 def test_alarms_watch_their_own_region_only(alarms: AlarmStates) -> None:
