@@ -21,6 +21,7 @@ from regions.functions import LOG_RETENTION
 from regions.gateway_responses import add_gateway_responses
 from shared.topology import Growth, Topology
 
+API_NAME = "relevo"
 STAGE_NAME = "live"
 # Room above the largest growth step, of all Regions together, since one Region must carry it alone.
 HEADROOM = 10
@@ -80,7 +81,7 @@ class Api(Construct):
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",
-            rest_api_name="relevo",
+            rest_api_name=API_NAME,
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # Only the custom names are served, so nobody pins a client to a Region by accident.
             disable_execute_api_endpoint=True,
@@ -98,7 +99,7 @@ class Api(Construct):
                 access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
                     caller=False,
                     http_method=True,
-                    ip=True,
+                    ip=False,  # whose request it was is nobody's business here; WAF counts addresses
                     protocol=False,
                     request_time=True,
                     resource_path=True,
@@ -107,6 +108,17 @@ class Api(Construct):
                     user=False,
                 ),
             ),
+        )
+        # The gateway counts 429 among all 4XX; its log tells them apart (but need not keep up with a flood of them).
+        logs.MetricFilter(
+            self,
+            "Throttled",
+            log_group=access_log,
+            filter_name="relevo-throttled",
+            filter_pattern=logs.FilterPattern.string_value("$.status", "=", "429"),
+            metric_namespace="Relevo",
+            metric_name="ThrottledRequests",
+            metric_value="1",
         )
         self._authorizer = apigateway.TokenAuthorizer(
             self,

@@ -8,7 +8,9 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from regions.alarms import Alarms
 from regions.api import Api
+from regions.dashboard import Dashboard
 from regions.firewall import Firewall
 from regions.functions import ProductFunction, Surroundings
 from regions.keyring import Keyring
@@ -68,6 +70,8 @@ class RegionStack(cdk.Stack):
             everyones_name=api.everyones_name,
             own_name=api.own_name,
         )
+        Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
+        Dashboard(self, "Dashboard", topology=topology, region=region)
         cdk.CfnOutput(self, "ApiId", value=api.rest_api.rest_api_id)
         cdk.CfnOutput(self, "ApiStage", value=api.rest_api.deployment_stage.stage_name)
 

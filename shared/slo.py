@@ -70,3 +70,68 @@ EVACUATION: Final[tuple[Objective, ...]] = (
     *OBJECTIVES[-1:],
 )
 BY_NAME: Final = {objective.name: objective for objective in (*OBJECTIVES, *EVACUATION)}
+
+
+# What users get on AWS, as error budgets. The bounds are those of the drills' steady state.
+
+
+@dataclass(frozen=True)
+class BudgetObjective:
+    """A share of requests that has to be good over ``days``; the rest is the error budget."""
+
+    name: str
+    good_share: float
+    days: int = 30
+
+    @property
+    def budget(self) -> float:
+        return round(1 - self.good_share, 9)
+
+
+AVAILABILITY: Final = BudgetObjective("availability", 1 - BY_NAME["error_rate_steady"].real)
+LATENCY: Final = BudgetObjective("latency", 0.95)
+LATENCY_MS: Final = BY_NAME["p95_ms_steady"].real  # what 95 of 100 requests keep below
+BUDGET_OBJECTIVES: Final = (AVAILABILITY, LATENCY)
+
+
+@dataclass(frozen=True)
+class BurnWindow:
+    """Alarm when ``budget_share`` of the budget went in the long window, and the short one says that it goes on."""
+
+    name: str
+    long_seconds: int
+    short_seconds: int
+    budget_share: float
+    pages: bool
+
+    def rate(self, objective: BudgetObjective) -> float:
+        """How many times faster than evenly the budget goes: 14.4 empties one of 30 days in two days."""
+        return round(self.budget_share * objective.days * 86_400 / self.long_seconds, 6)
+
+
+HOUR: Final = 3600
+BURN_WINDOWS: Final = (
+    BurnWindow("1h", HOUR, HOUR // 12, 0.02, pages=True),  # 14.4 times
+    BurnWindow("6h", 6 * HOUR, HOUR // 2, 0.05, pages=True),  # 6 times
+    BurnWindow("3d", 72 * HOUR, 6 * HOUR, 0.10, pages=False),  # once: the budget will just be gone
+)
+# At night a handful of requests is a large share of an hour's: so many bad ones make a burn.
+LEAST_BAD_REQUESTS: Final = 10
+
+
+@dataclass(frozen=True)
+class AlarmLimits:
+    """What a Region may reach before an alarm; each is followed for some minutes, so that one bad look wakes nobody."""
+
+    freshness_seconds: float = BY_NAME["freshness_p99_seconds"].real
+    heartbeat_age_seconds: float = 120.0  # a peer without health is lost after 45; this is replication alone
+    oldest_pending_seconds: float = 600.0  # the tries after 1 and 5 minutes did not help
+    # The Region itself has tried, parked (after an hour) and paged long before; this asks why nobody acted.
+    peer_oldest_pending_seconds: float = 4200.0
+    iterator_age_seconds: float = 60.0
+    dead_letters: int = 0
+    health_error_share: float = 0.5  # of the answers to Route 53's own questions
+    throttled_requests: int = 50  # answers 429 in five minutes: one client that does not slow down
+
+
+ALARM_LIMITS: Final = AlarmLimits()

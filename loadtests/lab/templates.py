@@ -9,7 +9,8 @@ from typing import Any, Final
 
 Template = dict[str, Any]
 
-# Left out everywhere: what another part of the lab plays, or what MiniStack does not have.
+# Left out everywhere: what another part of the lab plays, or what MiniStack does not have. A property behind the type
+# leaves out the resources that have it.
 LEFT_OUT_TYPES: Final[Mapping[str, str]] = {
     "AWS::Lambda::EventSourceMapping": "the lab's own pollers run it from the template, with AWS's semantics",
     "AWS::Route53::HealthCheck": "the lab's DNS server runs it from the template",
@@ -20,6 +21,7 @@ LEFT_OUT_TYPES: Final[Mapping[str, str]] = {
     "AWS::FIS::ExperimentTemplate": "MiniStack has no FIS; `relevo fault` injects faults here",
     "AWS::ApplicationSignals::ServiceLevelObjective": "MiniStack has no SLOs; drills judge the objectives",
     "AWS::CloudWatch::CompositeAlarm": "MiniStack has no composite alarms",
+    "AWS::CloudWatch::Alarm.Metrics": "MiniStack has no alarms on metric math",
 }
 # In a Region that does not own the secret it is a replica, which no template creates.
 REPLICATED_TYPES: Final[Mapping[str, str]] = {
@@ -43,7 +45,8 @@ class LeftOut:
 def leave_out(template: Template, reasons: Mapping[str, str]) -> tuple[Template, list[LeftOut]]:
     """The template without the types in ``reasons`` and without what refers to them; both are reported."""
     resources: dict[str, Any] = template["Resources"]
-    gone = {name: reasons[resource["Type"]] for name, resource in resources.items() if resource["Type"] in reasons}
+    kinds = {name: _kind(resource, reasons) for name, resource in resources.items()}
+    gone = {name: reasons[kind] for name, kind in kinds.items() if kind in reasons}
     while True:
         dangling = {
             name: f"it refers to {_shared(gone, resource)[0]}, which is left out"
@@ -61,8 +64,7 @@ def leave_out(template: Template, reasons: Mapping[str, str]) -> tuple[Template,
     }
     counts: dict[tuple[str, str], int] = {}
     for name, reason in gone.items():
-        kind = (resources[name]["Type"], reason)
-        counts[kind] = counts.get(kind, 0) + 1
+        counts[kinds[name], reason] = counts.get((kinds[name], reason), 0) + 1
     reported = sorted(LeftOut(type_, count, reason) for (type_, reason), count in counts.items())
     return {**template, "Resources": kept, "Outputs": outputs}, reported
 
@@ -78,6 +80,12 @@ def role_statements(template: Template, action: str) -> Iterator[tuple[str, Any]
             if statement["Effect"] == "Allow" and action in actions:
                 for role in properties["Roles"]:
                     yield role["Ref"], statement["Resource"]
+
+
+def _kind(resource: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    """The type of a resource, with the property for which it is left out, if there is one."""
+    kind: str = resource["Type"]
+    return next((f"{kind}.{name}" for name in resource.get("Properties", {}) if f"{kind}.{name}" in reasons), kind)
 
 
 def _shared(gone: Mapping[str, str], resource: Mapping[str, Any]) -> list[str]:

@@ -82,6 +82,8 @@ def process_record(record: SQSRecord) -> None:
 def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
     """Handle messages of one status's FIFO queue; answers with partial batch failures."""
     metrics.add_metric(name="Messages", unit=MetricUnit.Count, value=len(event["Records"]))
+    # The group of a message is its order.
+    logger.append_keys(order_ids=sorted({record["attributes"]["MessageGroupId"] for record in event["Records"]}))
     answer = process_partial_response(event=event, record_handler=process_record, processor=batch, context=context)
     logger.info(
         "processed", status=settings().status, messages=len(event["Records"]), failed=len(answer["batchItemFailures"])

@@ -93,6 +93,7 @@ class Relay:
         order_ids = list(
             dict.fromkeys(found.content.order_id for found in readable if isinstance(found.content, Event))
         )
+        logger.append_keys(order_ids=order_ids)
         rows = self.view.rows(order_ids) if order_ids else {}
         projected: dict[str, Projected] = {}
         failed: set[str] = set()
@@ -102,6 +103,8 @@ class Relay:
             ):
                 if isinstance(outcome, Projected):
                     projected[order_id] = outcome
+                    if outcome.state and outcome.state.conflicts:
+                        metrics.add_metric(name="Conflicts", unit=MetricUnit.Count, value=1)
                 else:
                     failed.add(order_id)
                     logger.error("projection failed", order_id=order_id, reason=f"{type(outcome).__name__}: {outcome}")

@@ -25,7 +25,7 @@ from shared.adapters.order_queries import MAX_PENDING, OrderQueries
 from shared.adapters.peer import peer_serves
 from shared.adapters.settings import settings
 from shared.adapters.view_notes import NotesNotWrittenError
-from shared.domain.instants import to_text
+from shared.domain.instants import day_in_bogota, to_text
 from shared.domain.takeover import (
     NOBODY,
     Guard,
@@ -33,6 +33,7 @@ from shared.domain.takeover import (
     Timing,
     announced_through,
     observe,
+    oldest_seen_at,
     peer_is_lost,
 )
 from shared.topology import TOPOLOGY
@@ -66,11 +67,12 @@ class Sentinel:
         self._beat(own, now)
         theirs = self.queries.pending(self.peer)
         beat = self.log.newest_beat(region=self.peer, numbers=HEARTBEATS)
+        peer_serving = self.peer_serving()
         guard = observe(
             self.queries.guard(),
             now=now,
             region=self.region,
-            peer_serving=self.peer_serving(),
+            peer_serving=peer_serving,
             peer_beat=to_text(beat.beat_at) if beat else "",
             register=self.control.register(),
             timing=self.timing,
@@ -84,7 +86,7 @@ class Sentinel:
             vouched = beat.announced_through if beat else None
             unvouched = self.queries.unvouched_effects(self.peer, after=vouched, limit=MAX_ANNOUNCED)
             self.worker.announce_for_peer(unvouched, now)
-        self._measure(own, theirs, guard, now)
+        self._measure(own, theirs, guard, now, peer_serving)
         return guard
 
     def _beat(self, own: list[PendingWork], now: datetime) -> None:
@@ -113,17 +115,29 @@ class Sentinel:
         metrics.add_metric(name="PeerLost", unit=MetricUnit.Count, value=1)
         return replace(guard, draining=self.peer)
 
-    def _measure(self, own: list[PendingWork], theirs: list[PendingWork], guard: Guard, now: datetime) -> None:
-        oldest = min((work.seen_at for work in (*own, *theirs)), default=now)
+    def _measure(
+        self, own: list[PendingWork], theirs: list[PendingWork], guard: Guard, now: datetime, peer_serving: bool
+    ) -> None:
+        """Write every gauge in every look: alarms take a gauge that is missing for a fault."""
         beat_age = (now - guard.peer_beat_seen_at).total_seconds() if guard.peer_beat_seen_at else 0.0
-        for name, unit, value in (
+        oldest, their_oldest = ((now - (oldest_seen_at(work) or now)).total_seconds() for work in (own, theirs))
+        gauges = [
             ("Looks", MetricUnit.Count, 1.0),
             ("PendingWork", MetricUnit.Count, float(len(own))),
             ("PeerPendingWork", MetricUnit.Count, float(len(theirs))),
-            ("OldestPendingSeconds", MetricUnit.Seconds, (now - oldest).total_seconds()),
+            ("OldestPendingSeconds", MetricUnit.Seconds, oldest),
+            ("PeerOldestPendingSeconds", MetricUnit.Seconds, their_oldest),
+            ("PeerServing", MetricUnit.Count, float(peer_serving)),
             ("PeerHeartbeatAgeSeconds", MetricUnit.Seconds, beat_age),
             ("PeerLostNow", MetricUnit.Count, float(peer_is_lost(guard))),
-        ):
+            ("DrainedHere", MetricUnit.Count, float(guard.draining == self.region)),
+        ]
+        _, freshness = self.queries.day(day_in_bogota(now))
+        for name, region in (("FreshnessSeconds", self.region), ("PeerFreshnessSeconds", self.peer)):
+            if region in freshness:  # not in the first seconds of a day
+                age = freshness[region].seconds(now, beats_every=self.timing.look)
+                gauges.append((name, MetricUnit.Seconds, age))
+        for name, unit, value in gauges:
             metrics.add_metric(name=name, unit=unit, value=value)
 
 
@@ -154,7 +168,6 @@ _sentinel = sentinel()
 
 
 @logger.inject_lambda_context(clear_state=True)
-@metrics.log_metrics(raise_on_empty_metrics=False)
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look until the minute is over; a look that fails is counted and the next one is tried."""
     started = time.monotonic()
@@ -171,6 +184,7 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             failed += 1
             logger.exception("a look failed")
             metrics.add_metric(name="LookFailed", unit=MetricUnit.Count, value=1)
+        metrics.flush_metrics()  # what is seen now must not wait for the minute's end, nor die with it
         looks += 1
         next_look = look_started + every
         # The next invocation takes over before this one would be cut off.

@@ -6,6 +6,7 @@ leave no Region serving (I7): there is one register, and it names at most one Re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -143,6 +144,17 @@ class PendingWork:
     def place(self) -> tuple[datetime, datetime, str]:
         """The order of work in a lane; what was seen in one look at the log goes by when it was recorded."""
         return (self.seen_at, self.recorded_at, self.event_id)
+
+
+def oldest_seen_at(pending: Iterable[PendingWork]) -> datetime | None:
+    """Since when the oldest work waits that this Region or its peer can do something about.
+
+    A `delivered` that nobody could publish yet may wait for its items as long as a client pleases.
+    """
+    return min(
+        (work.seen_at for work in pending if work.status != "delivered" or work.is_published or work.attempt),
+        default=None,
+    )
 
 
 def may_take_over(work: PendingWork, guard: Guard, *, now: datetime, timing: Timing) -> bool:

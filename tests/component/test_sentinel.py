@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from shared.adapters.control import Control, RegisterTakenError
 from shared.topology import TOPOLOGY
 from tests.component.pipeline import Caught, catch, from_peer, register, work_of
 from tests.component.region import LambdaContext, RegionUnderTest
+from tests.written_metrics import gauges_of_a_look
 
 START = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
 CREATED = {
@@ -364,6 +366,66 @@ def test_the_function_looks_until_its_minute_is_over_and_survives_a_failed_look(
     context.get_remaining_time_in_millis = lambda: int((60 - clock[0]) * 1000)  # type: ignore[method-assign]
     assert module.handler({}, context) == {"looks": 4, "failed": 1}
     assert clock[0] == 45
+
+
+def written(printed: str) -> list[dict[str, Any]]:
+    """The EMF documents among printed lines."""
+    return [line for line in map(json.loads, printed.splitlines()) if "_aws" in line]
+
+
+def run_of(watch: Watch, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """One invocation that has time for one look; returns what it wrote."""
+    module = watch.region.module("sentinel")
+    watch.look()  # sets the peer up
+    module.metrics.clear_metrics()
+    watch.relay_log()
+    capsys.readouterr()
+    assert module.handler({}, LambdaContext(seconds=3)) == {"looks": 1, "failed": 0}
+    (document,) = written(capsys.readouterr().out)
+    return document
+
+
+def test_every_look_writes_every_gauge_that_alarms_miss(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    register(watch.region, "o")
+    document = run_of(watch, capsys)
+    assert gauges_of_a_look() <= set(document)
+    values = {name: document[name][0] for name in gauges_of_a_look()}
+    assert (values["Looks"], values["PeerServing"], values["PeerLostNow"], values["DrainedHere"]) == (1, 1, 0, 0)
+    assert values["PendingWork"] == 1
+    assert values["FreshnessSeconds"] <= 1
+
+
+def test_a_look_tells_what_it_saw_of_a_lost_peer(watch: Watch, capsys: pytest.CaptureFixture[str]) -> None:
+    register(watch.region, "o")
+    (item,) = watch.region.log_items("event")
+    watch.look()
+    watch.relay_log()
+    watch.lose_peer()
+    watch.region.put(TOPOLOGY.order_log_table, from_peer(item))
+    watch.relay_log()
+    watch.region.at = watch.region.clock() + timedelta(seconds=45)
+    document = run_of(watch, capsys)
+    assert document["PeerServing"] == [0]
+    assert document["PeerLostNow"] == [1]
+    assert document["PeerHeartbeatAgeSeconds"][0] > 90
+    assert document["PeerFreshnessSeconds"][0] > 90
+    assert document["FreshnessSeconds"][0] <= 1
+
+
+def test_a_look_that_fails_writes_no_gauge(
+    watch: Watch, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = watch.region.module("sentinel")
+
+    def ill() -> Any:
+        raise ClientError({"Error": {"Code": "InternalServerError", "Message": "ill"}}, "Query")
+
+    monkeypatch.setattr(module._sentinel, "look", ill)
+    module.metrics.clear_metrics()
+    assert module.handler({}, LambdaContext(seconds=3)) == {"looks": 1, "failed": 1}
+    (document,) = written(capsys.readouterr().out)
+    assert document["LookFailed"] == [1]
+    assert not gauges_of_a_look() & set(document)
 
 
 def test_the_register_names_at_most_one_region(region: RegionUnderTest) -> None:

@@ -153,9 +153,24 @@ def test_only_services_invoke_functions_and_only_for_a_source_of_this_stack(temp
         assert "SourceArn" in permission
 
 
+def test_only_alarms_of_this_account_tell_people(template: Template, region: str) -> None:
+    topics = {name: found["TopicName"] for name, found in template.of_type("AWS::SNS::Topic").items()}
+    policies = {
+        topics[found["Topics"][0]["Ref"]]: found for found in template.of_type("AWS::SNS::TopicPolicy").values()
+    }
+    assert set(policies) == {TOPOLOGY.event_topic, "relevo-page", "relevo-ticket"}
+    for name in ("relevo-page", "relevo-ticket"):
+        _, allowed = policies[name]["PolicyDocument"]["Statement"]
+        assert (allowed["Effect"], allowed["Action"]) == ("Allow", "sns:Publish")
+        assert allowed["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert allowed["Condition"]["StringEquals"] == {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+        source = template.render(allowed["Condition"]["ArnLike"]["aws:SourceArn"])
+        assert source == f"arn:aws:cloudwatch:{region}:${{AWS::AccountId}}:alarm:relevo-*"
+
+
 def test_queues_and_the_topic_refuse_plain_http_on_aws(template: Template) -> None:
     policies = template.of_type("AWS::SQS::QueuePolicy") | template.of_type("AWS::SNS::TopicPolicy")
-    assert len(policies) == 2 * len(STATUSES) + 2
+    assert len(policies) == 2 * len(STATUSES) + 4  # the stream's failures, and three topics
     for policy in policies.values():
         first = policy["PolicyDocument"]["Statement"][0]["Fn::If"]
         assert first[0] == "OnAws"

@@ -43,6 +43,8 @@ def test_the_peer_is_named_only_where_a_region_must_know_it(template: Template, 
         "AWS::IAM::Policy:Properties.PolicyDocument.Statement.Resource",
         "AWS::Route53::HealthCheck:Properties.HealthCheckConfig.FullyQualifiedDomainName",
         "AWS::Route53::HealthCheck:Properties.HealthCheckConfig.Regions",
+        "AWS::CloudWatch::CompositeAlarm:Properties.AlarmDescription",
+        "AWS::CloudWatch::Dashboard:Properties.DashboardBody",
         "String:Default",
     } - ({"AWS::Route53::HealthCheck:Properties.HealthCheckConfig.Regions"} if peer != "us-east-1" else set())
 

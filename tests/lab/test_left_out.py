@@ -33,6 +33,13 @@ def test_a_listed_type_is_taken_out_with_its_outputs_and_reported_with_its_reaso
     assert left == [LeftOut("AWS::X::Left", 2, "there is none here")]
 
 
+def test_a_property_may_be_what_is_left_out() -> None:
+    plain, with_it = ({"Type": "AWS::X::Kept", "Properties": {name: 1}} for name in ("Simple", "Hard"))
+    found, left = leave_out(template(Plain=plain, WithIt=with_it), {"AWS::X::Kept.Hard": "too hard"})
+    assert found["Resources"] == {"Plain": plain}
+    assert left == [LeftOut("AWS::X::Kept.Hard", 1, "too hard")]
+
+
 def test_what_refers_to_something_left_out_goes_too_and_says_why() -> None:
     found, left = leave_out(
         template(

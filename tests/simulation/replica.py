@@ -15,6 +15,7 @@ from typing import Any
 
 from shared.adapters import items
 from shared.adapters.order_log import Beat, OrderRecord, heartbeat_key
+from shared.adapters.order_queries import Freshness
 from shared.adapters.order_rows import OrderRow, work_from_plain
 from shared.adapters.order_view import StaleRowError
 from shared.adapters.order_work import OrderWork
@@ -113,6 +114,7 @@ class MemoryView:
         self.figures: dict[tuple[date, int], dict[str, Decimal]] = defaultdict(dict)
         self.work: dict[Key, dict[str, Any]] = defaultdict(dict)
         self.relayed: dict[int, datetime] = {}
+        self.fresh: dict[str, dict[str, Freshness]] = defaultdict(dict)
         self.seen_guard: Guard | None = None
         self.before_write: Callable[[str], None] = lambda order_id: None
 
@@ -178,6 +180,9 @@ class MemoryView:
                 self.work[note["order_id"], note["event_id"]] = dict(note)
             elif note["pk"] == "RELAYED":
                 self.relayed[int(note["sk"])] = from_text(note["beat_at"])
+            elif note["sk"].startswith("FRESHNESS#"):
+                region = note["sk"].removeprefix("FRESHNESS#")
+                self.fresh[note["pk"]][region] = Freshness(from_text(note["recorded_at"]), from_text(note["seen_at"]))
         self.step()
 
     def block(self, order_id: str, status: str) -> None:
@@ -208,6 +213,10 @@ class MemoryView:
 
     def relayed_through(self, numbers: int) -> datetime | None:
         return min(self.relayed.values()) if len(self.relayed) >= numbers else None
+
+    def day(self, day: date) -> tuple[list[dict[str, Decimal]], dict[str, Freshness]]:
+        """How fresh each Region's part of a day is; the simulation reads figures elsewhere."""
+        return [], self.fresh[f"KPI#{day.isoformat()}"]
 
     def guard(self) -> Guard | None:
         return self.seen_guard

@@ -17,6 +17,7 @@ from shared.domain.takeover import (
     may_take_over,
     next_due,
     observe,
+    oldest_seen_at,
     peer_is_lost,
     refuses_work,
 )
@@ -200,3 +201,16 @@ def test_work_keeps_its_place_by_when_it_was_seen_then_recorded() -> None:
     second = replace(work(seen=10), event_id="a", recorded_at=ago(19))
     third = replace(work(seen=9), event_id="b", recorded_at=ago(99))
     assert sorted([third, second, first], key=lambda found: found.place) == [first, second, third]
+
+
+def test_the_oldest_work_is_the_one_that_was_seen_first() -> None:
+    assert oldest_seen_at([]) is None
+    assert oldest_seen_at([work(seen=5), work(seen=90), work(THERE, seen=60)]) == ago(90)
+
+
+def test_a_delivered_that_may_wait_for_its_items_makes_nothing_old() -> None:
+    waiting = replace(work(seen=9000), status="delivered")
+    assert oldest_seen_at([waiting]) is None
+    assert oldest_seen_at([waiting, work(seen=5)]) == ago(5)
+    for published in (replace(waiting, is_published=True), replace(waiting, attempt=1)):
+        assert oldest_seen_at([published, work(seen=5)]) == ago(9000)
