@@ -14,7 +14,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.keyring import Keyring
 from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
 from regions.pipeline import Pipeline
-from regions.replica import PROVIDER, Replicas, allow
+from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
 from shared.sizing import check
@@ -34,7 +34,7 @@ class RegionStack(cdk.Stack):
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
             termination_protection=True,
         )
-        check(topology, also_reserved=PROVIDER.reserved_concurrency)
+        check(topology)
         surroundings = self._surroundings(topology, region, package)
         replicas = Replicas(self, "Replicas", surroundings=surroundings)
         view = OrderView(self, "OrderView", topology=topology)

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.demand import PARTITION_WRITES, Demand, littles_law
+from shared.demand import PARTITION_WRITES, Demand, littles_law, relay_records_per_second
 from shared.topology import STATUSES, TOPOLOGY
 
 RED_ABOVE: Final = 0.70  # of a quota, at the largest step on one Region
-READ_ON: Final = "2026-11-21"
+READ_IN: Final = "AWS's documentation of 2025 and 2026"
 # Lambda keeps a hundred of an account's concurrency for functions that reserve none.
 ACCOUNT_CONCURRENCY: Final = 1000
 UNRESERVED: Final = 100
@@ -96,7 +96,10 @@ QUOTAS: Final = (
           instead="no quota: spread pending_region over several keys"),
     Quota("DynamoDB", "write units of the list's newest bucket (one partition)", "WCU", _both(PARTITION_WRITES),
           lambda d: d.list_index_writes, "DynamoDB developer guide, partitions",
-          instead="no quota: narrow topology.list_bucket_seconds"),
+          instead="no quota: spread a bucket of the list over several keys"),
+    Quota("Relevo", "stream records of a shard (the relay's batches)", "records/s", _both(relay_records_per_second(1)),
+          lambda d: d.stream_records / d.stream_shards, "shared/durations.py: no quota of AWS, a limit of ours",
+          instead="no quota: raise the stream's parallelization_factor, or warm the log for more shards"),
     Quota("SNS", "FIFO publishes", "messages/s", {LARGE_REGION: 30_000, SMALL_REGION: 3_000},
           lambda d: d.events_published, "AWS general reference, SNS quotas"),
     Quota("SNS", "filter policies of a topic", "policies", _both(200),

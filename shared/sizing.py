@@ -93,16 +93,16 @@ def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
     )
 
 
-def check(topology: Topology = TOPOLOGY, *, also_reserved: int = 0) -> None:
-    """Raise ``SizingError`` with everything that disagrees. ``also_reserved``: functions outside of the topology."""
-    faults = list(disagreements(topology, also_reserved=also_reserved))
+def check(topology: Topology = TOPOLOGY) -> None:
+    """Raise ``SizingError`` with everything that disagrees."""
+    faults = list(disagreements(topology))
     if faults:
         raise SizingError(
             "sizes disagree with the load of `relevo capacity`:\n" + "\n".join(f"- {it}" for it in faults)
         )
 
 
-def disagreements(topology: Topology, *, also_reserved: int = 0) -> Iterator[str]:
+def disagreements(topology: Topology) -> Iterator[str]:
     """Name what the largest step on one Region alone needs and does not get."""
     demand = demand_of(peak_alone(topology), topology)
     step = f"{max(topology.baseline.steps)}x on one Region"
@@ -110,7 +110,7 @@ def disagreements(topology: Topology, *, also_reserved: int = 0) -> Iterator[str
         needed = needed_concurrency(name, demand)
         if size.reserved_concurrency < needed:
             yield f"{name} reserves {size.reserved_concurrency} at once, but {step} needs {needed}"
-    total = reserved_in_all(topology) + also_reserved
+    total = reserved_in_all(topology)
     if total > ACCOUNT_CONCURRENCY - UNRESERVED:
         yield (
             f"all functions reserve {total} at once, but an account has {ACCOUNT_CONCURRENCY} by default and keeps "
@@ -137,13 +137,13 @@ def disagreements(topology: Topology, *, also_reserved: int = 0) -> Iterator[str
 
 
 def functions_of(topology: Topology) -> dict[str, Function]:
-    """The sized functions by the names that a demand uses."""
+    """The functions whose work follows from the load, by the names that a demand uses."""
     return {name: getattr(topology, name) for name in ("api", "authorizer", "health", "relay", "processor", "sentinel")}
 
 
 def reserved_in_all(topology: Topology) -> int:
-    """What the topology's functions reserve of an account; there is a processor for each status."""
-    return sum(
+    """What all functions reserve of an account; there is a processor for each status."""
+    return topology.stream_arn.reserved_concurrency + sum(
         size.reserved_concurrency * (len(STATUSES) if name == "processor" else 1)
         for name, size in functions_of(topology).items()
     )
