@@ -155,7 +155,7 @@ def round_up(number: float) -> int:
     """A number that one asks for: the next with two digits that count, such as 4,286 -> 4,300."""
     if number <= 10:
         return math.ceil(number)
-    step = 10 ** (math.floor(math.log10(number)) - 1)
+    step: int = 10 ** (math.floor(math.log10(number)) - 1)
     return math.ceil(number / step) * step
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from loadtests import capacity as capacities
 from loadtests import cost as costs
+from loadtests.prices import REGION
 from shared.durations import DURATIONS
 from shared.quotas import ACCOUNT_CONCURRENCY, READ_IN, RED_ABOVE, UNRESERVED
 from shared.sizing import reserved_in_all
@@ -153,7 +154,7 @@ def _show_cost(console: Console, topology: Topology) -> None:
     table.add_row("what resilience costs", "", "", *(money(it.resilience_dollars) for it in found), "")
     table.add_row("its share of the bill", "", "", *(f"{it.resilience_share:.0%}" for it in found), "")
     console.print(table)
-    for note in (f"list prices of {costs.REGION}, without free tier or discount", *costs.ASSUMPTIONS):
+    for note in (f"list prices of {REGION}, without free tier or discount", *costs.ASSUMPTIONS):
         console.print(f"[dim]{note}[/dim]", soft_wrap=True)
 
 
