@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -18,6 +18,8 @@ from shared.durations import DURATIONS
 from shared.quotas import ACCOUNT_CONCURRENCY, READ_IN, RED_ABOVE, UNRESERVED
 from shared.sizing import reserved_in_all
 from shared.topology import TOPOLOGY, Topology
+
+WIDE: Final = 110  # columns of a terminal
 
 Orders = Annotated[
     float | None,
@@ -73,12 +75,12 @@ def grown(topology: Topology, orders: float | None, reads: float | None) -> Topo
 def _show_capacity(console: Console, found: capacities.Forecast) -> None:
     baseline = found.topology.baseline
     load = f"today {baseline.orders_per_second:g} orders/s and {baseline.reads_per_second:g} reads/s"
-    rates = _table(f"Per second in each Region that serves ({load})", "", _headings(found))
+    rates = _table(f"Per second in each Region that serves ({load})", "", _headings(found.scenarios))
     for name in capacities.rates_of(found.hardest.demand):
         rates.add_row(name, *(number(capacities.rates_of(it.demand)[name]) for it in found.scenarios))
     console.print(rates)
     functions = _table(
-        "Functions at work at once (Little's law)", "function", [*_headings(found), "to reserve", "reserved"]
+        "Functions at work at once (Little's law)", "function", [*_headings(found.scenarios), "to reserve", "reserved"]
     )
     for reserve in found.reserves:
         functions.add_row(
@@ -91,6 +93,7 @@ def _show_capacity(console: Console, found: capacities.Forecast) -> None:
     in_all = f"in all {reserved_in_all(found.topology)} are reserved, with a processor for each status"
     console.print(f"{in_all}; an account has {ACCOUNT_CONCURRENCY - UNRESERVED} to reserve by default", soft_wrap=True)
     settings = _table("What a synth sets", "", [""])
+    settings.show_header = False
     for name, setting in found.settings().items():
         settings.add_row(name, setting)
     console.print(settings)
@@ -109,11 +112,14 @@ def _show_capacity(console: Console, found: capacities.Forecast) -> None:
 
 
 def _show_quotas(console: Console, found: capacities.Forecast) -> None:
-    quotas = _table("Quotas (share used)", "quota", ["Region", "limit", *_headings(found), "headroom"])
+    # One Region alone decides; a narrow terminal shows only that.
+    alone = [it for it in found.scenarios if it.serving == "one Region alone"]
+    shown = found.scenarios if console.width >= WIDE else tuple(alone)
+    quotas = _table("Quotas (share used)", "quota", ["Region", "limit", *_headings(shown), "headroom"])
     # Quota by quota, a row for each Region, or one for all of them where the limit is the same.
     last = ""
-    for row in zip(*(list(found.uses(it)) for it in found.scenarios), strict=True):
-        use = row[found.scenarios.index(found.hardest)]
+    for row in zip(*(list(found.uses(it)) for it in shown), strict=True):
+        use = row[shown.index(found.hardest)]
         alike = len({use.quota.limit(region) for region in found.topology.region_names}) == 1
         name = f"{use.quota.service}: {use.quota.name}"
         if not (alike and name == last):
@@ -163,8 +169,8 @@ def _thing(line: costs.Line) -> tuple[str, str]:
     return line.service, line.item.removeprefix("replicated ")
 
 
-def _headings(found: capacities.Forecast) -> list[str]:
-    return [f"{it.multiple}x\n{'alone' if it.serving == 'one Region alone' else 'shared'}" for it in found.scenarios]
+def _headings(scenarios: Iterable[capacities.Scenario]) -> list[str]:
+    return [f"{it.multiple}x\n{'alone' if it.serving == 'one Region alone' else 'shared'}" for it in scenarios]
 
 
 def _table(title: str, first: str, others: Iterable[str]) -> Table:

@@ -35,6 +35,7 @@ FIREWALL_WINDOW_SECONDS: Final = 300
 # the largest growth step expects, and half as much again.
 FIREWALL_MARGIN: Final = 1.5
 LEAST_LOGINS_PER_WINDOW: Final = 300
+LEAST_PER_WINDOW: Final = 10  # WAF takes no lower limit
 WARM_MARGIN: Final = 2.0
 WARM_STEP: Final = 1000.0
 
@@ -84,7 +85,7 @@ def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
         read=_pace(load.reads * THROTTLE_HEADROOM),
         login=_pace(LOGINS_PER_SECOND),
         health=_pace(HEALTH_PER_SECOND),
-        requests_per_window=_per_window(load.orders + load.reads),
+        requests_per_window=max(LEAST_PER_WINDOW, _per_window(load.orders + load.reads)),
         logins_per_window=max(LEAST_LOGINS_PER_WINDOW, _per_window(load.logins)),
         order_log=_warm(demand.log_reads, demand.log_writes),
         order_view=_warm(demand.view_reads, demand.view_writes),
@@ -158,7 +159,8 @@ def needed_concurrency(name: str, demand: Demand) -> int:
 
 
 def _pace(rate: float) -> Pace:
-    return Pace(math.ceil(rate), 2 * math.ceil(rate))
+    at_least_one = max(1, math.ceil(rate))  # a throttle of none would close the route
+    return Pace(at_least_one, 2 * at_least_one)
 
 
 def _per_window(per_second: float) -> int:

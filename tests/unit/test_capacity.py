@@ -186,6 +186,22 @@ def test_a_load_that_is_none_is_refused(arguments: tuple[str, str]) -> None:
     assert relevo("capacity", *arguments).exit_code == 2
 
 
+def test_a_tiny_load_still_gets_limits_that_aws_takes() -> None:
+    sizes = sizes_of(with_load(0.001, 0))
+    assert min(sizes.write.rate, sizes.read.rate) >= 1
+    assert sizes.requests_per_window >= 10
+
+
+def test_both_commands_are_part_of_relevo() -> None:
+    from loadtests.drills.commands import register
+
+    app = typer.Typer()
+    register(app)
+    told = runner.invoke(app, ["--help"]).output
+    assert "capacity" in told
+    assert "cost" in told
+
+
 def test_a_region_without_known_quotas_is_refused_by_name() -> None:
     with pytest.raises(UnknownRegionError, match="eu-west-1"):
         QUOTAS[0].limit("eu-west-1")
