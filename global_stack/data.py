@@ -7,6 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from shared.sizing import Warmth, sizes_of
 from shared.topology import Topology
 
 
@@ -22,7 +23,13 @@ class DataStack(cdk.Stack):
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
             termination_protection=True,
         )
-        GlobalTable(self, "OrderLog", topology=topology, table_name=topology.order_log_table)
+        GlobalTable(
+            self,
+            "OrderLog",
+            topology=topology,
+            table_name=topology.order_log_table,
+            warmth=sizes_of(topology).order_log,
+        )
         GlobalTable(self, "Accounts", topology=topology, table_name=topology.accounts_table)
         GlobalTable(self, "Control", topology=topology, table_name=topology.control_table)
         KeyringSecret(self, "Keyring", topology=topology)
@@ -31,7 +38,15 @@ class DataStack(cdk.Stack):
 class GlobalTable(Construct):
     """A table with a replica in every Region: no TTL and no index, so that both consistency modes can hold it."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, table_name: str) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topology: Topology,
+        table_name: str,
+        warmth: Warmth | None = None,
+    ) -> None:
         super().__init__(scope, construct_id)
         strong = topology.consistency == "strong"
         dynamodb.TableV2(
@@ -41,6 +56,12 @@ class GlobalTable(Construct):
             partition_key=dynamodb.Attribute(name="pk", type=dynamodb.AttributeType.STRING),
             sort_key=dynamodb.Attribute(name="sk", type=dynamodb.AttributeType.STRING),
             billing=dynamodb.Billing.on_demand(),
+            # In every replica: writes arrive in both Regions anyway, and one Region alone gets all the reads.
+            warm_throughput=dynamodb.WarmThroughput(
+                read_units_per_second=warmth.reads, write_units_per_second=warmth.writes
+            )
+            if warmth
+            else None,
             # DynamoDB's own key: nothing else has to be up for a read or a write.
             encryption=dynamodb.TableEncryptionV2.dynamo_owned_key(),
             dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,  # replication reads it too

@@ -5,7 +5,6 @@ The gateway decides nothing about orders: unknown routes and bad bodies reach th
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,12 +18,11 @@ from constructs import Construct
 
 from regions.functions import LOG_RETENTION
 from regions.gateway_responses import add_gateway_responses
-from shared.topology import Growth, Topology
+from shared.sizing import Pace, sizes_of
+from shared.topology import Topology
 
 API_NAME = "relevo"
 STAGE_NAME = "live"
-# Room above the largest growth step, of all Regions together, since one Region must carry it alone.
-HEADROOM = 10
 # Everything below this path needs a token that the gateway's authorizer accepts, save OPEN_IN_V1.
 AUTHORIZED = "/v1"
 # Clients of an old system call it and expect its errors, so its handler asks for the token itself.
@@ -76,7 +74,8 @@ class Api(Construct):
         authorizer_function: lambda_.IFunction,
     ) -> None:
         super().__init__(scope, construct_id)
-        paces = _paces(topology.baseline)
+        sizes = sizes_of(topology)
+        paces = {"write": sizes.write, "read": sizes.read, "login": sizes.login, "health": sizes.health}
         access_log = logs.LogGroup(self, "AccessLog", retention=LOG_RETENTION, removal_policy=cdk.RemovalPolicy.DESTROY)
         self.rest_api = apigateway.RestApi(
             self,
@@ -91,7 +90,7 @@ class Api(Construct):
                 stage_name=STAGE_NAME,
                 throttling_rate_limit=paces["read"].rate,
                 throttling_burst_limit=paces["read"].burst,
-                method_options={f"{route.path}/{route.method}": paces[route.pace].options for route in ROUTES},
+                method_options={f"{route.path}/{route.method}": _throttle(paces[route.pace]) for route in ROUTES},
                 metrics_enabled=True,
                 tracing_enabled=True,
                 logging_level=apigateway.MethodLoggingLevel.ERROR,
@@ -213,28 +212,8 @@ class Api(Construct):
         )
 
 
-@dataclass(frozen=True)
-class Pace:
-    """A throttle: requests per second, and how many may come at once."""
-
-    rate: int
-    burst: int
-
-    @property
-    def options(self) -> apigateway.MethodDeploymentOptions:
-        return apigateway.MethodDeploymentOptions(throttling_rate_limit=self.rate, throttling_burst_limit=self.burst)
-
-
-def _paces(load: Growth) -> dict[str, Pace]:
-    writes = math.ceil(load.orders_per_second * max(load.steps) * HEADROOM)
-    reads = math.ceil(load.reads_per_second * max(load.steps) * HEADROOM)
-    # scrypt makes a login costly, and tokens last half an hour. Health checkers come about twice a second.
-    return {
-        "write": Pace(writes, 2 * writes),
-        "read": Pace(reads, 2 * reads),
-        "login": Pace(50, 100),
-        "health": Pace(50, 100),
-    }
+def _throttle(pace: Pace) -> apigateway.MethodDeploymentOptions:
+    return apigateway.MethodDeploymentOptions(throttling_rate_limit=pace.rate, throttling_burst_limit=pace.burst)
 
 
 def _integration(function: lambda_.IFunction) -> apigateway.LambdaIntegration:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from aws_cdk import aws_wafv2 as wafv2
 from constructs import Construct
 
+from shared.sizing import FIREWALL_WINDOW_SECONDS, sizes_of
 from shared.topology import Topology
-
-WINDOW_SECONDS = 300
-LOGINS_PER_WINDOW = 300
 
 
 class Firewall(Construct):
@@ -18,10 +14,7 @@ class Firewall(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, stage_arn: str) -> None:
         super().__init__(scope, construct_id)
-        load = topology.baseline
-        # Couriers share addresses behind their carrier's NAT, and a client system is one address: one alone may send
-        # all that the largest growth step expects, and half as much again.
-        peak = (load.orders_per_second + load.reads_per_second) * max(load.steps)
+        sizes = sizes_of(topology)
         acl = wafv2.CfnWebACL(
             self,
             "WebAcl",
@@ -29,8 +22,8 @@ class Firewall(Construct):
             default_action=wafv2.CfnWebACL.DefaultActionProperty(allow={}),
             visibility_config=_visible("relevo-api"),
             rules=[
-                _limit("logins", 0, LOGINS_PER_WINDOW, only_path="/token"),
-                _limit("requests", 1, math.ceil(peak * WINDOW_SECONDS * 1.5)),
+                _limit("logins", 0, sizes.logins_per_window, only_path="/token"),
+                _limit("requests", 1, sizes.requests_per_window),
             ],
         )
         wafv2.CfnWebACLAssociation(self, "Association", resource_arn=stage_arn, web_acl_arn=acl.attr_arn)
@@ -59,7 +52,7 @@ def _limit(name: str, priority: int, requests: int, *, only_path: str | None = N
         statement=wafv2.CfnWebACL.StatementProperty(
             rate_based_statement=wafv2.CfnWebACL.RateBasedStatementProperty(
                 aggregate_key_type="IP",
-                evaluation_window_sec=WINDOW_SECONDS,
+                evaluation_window_sec=FIREWALL_WINDOW_SECONDS,
                 limit=requests,
                 scope_down_statement=scope_down,
             )

@@ -17,6 +17,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow, table_arn
 from regions.transport import refuse_plain_http
+from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS
 from shared.topology import STATUSES, dead_letter_queue_name, queue_name
 
 # SQS hides a message from others this many function timeouts long, so that a retried batch is not worked on twice.
@@ -128,10 +129,10 @@ class Relay(Construct):
             sources.DynamoEventSource(
                 replicas.order_log,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,  # LATEST can miss events of a deployment
-                batch_size=100,
+                batch_size=RELAY_BATCH,
                 # One invocation a second and shard instead of four, each for four times the records: an order still
                 # shows within the 10 s that are promised, and the calls per order fall with the load.
-                max_batching_window=cdk.Duration.seconds(1),
+                max_batching_window=cdk.Duration.seconds(RELAY_WINDOW_SECONDS),
                 parallelization_factor=1,
                 bisect_batch_on_error=True,
                 report_batch_item_failures=True,

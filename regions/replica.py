@@ -11,9 +11,6 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
-from shared.topology import Function
-
-PROVIDER = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)
 
 
 class Replicas(Construct):
@@ -28,7 +25,7 @@ class Replicas(Construct):
             surroundings=surroundings,
             part="stream_arn",
             module="stream_arn",
-            size=PROVIDER,
+            size=topology.stream_arn,
             description="Tells CloudFormation the stream ARN of this Region's replica of the order log",
         )
         provider.allow(["dynamodb:DescribeTable"], table_arn(self, topology.order_log_table))

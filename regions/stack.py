@@ -19,6 +19,7 @@ from regions.pipeline import Pipeline
 from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
+from shared.sizing import check
 from shared.topology import Topology
 
 
@@ -35,6 +36,7 @@ class RegionStack(cdk.Stack):
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
             termination_protection=True,
         )
+        check(topology)
         surroundings = self._surroundings(topology, region, package)
         replicas = Replicas(self, "Replicas", surroundings=surroundings)
         view = OrderView(self, "OrderView", topology=topology)

@@ -90,6 +90,7 @@ class Topology:
     relay: Function = Function(memory_mb=1024, timeout_seconds=60, reserved_concurrency=40)
     processor: Function = Function(memory_mb=512, timeout_seconds=15, reserved_concurrency=30)
     sentinel: Function = Function(memory_mb=512, timeout_seconds=60, reserved_concurrency=1)
+    stream_arn: Function = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)  # called by deployments
 
     @property
     def api_name(self) -> str:

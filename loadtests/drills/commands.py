@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from loadtests import forecast
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.growth import growth_plan
@@ -101,5 +102,6 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills to the `relevo` command."""
+    """Add the drills, and the forecasts of what they rehearse, to the `relevo` command."""
     app.add_typer(drill, name="drill")
+    forecast.register(app)

@@ -1,0 +1,229 @@
+"""What a load asks of AWS in one Region: calls, billed units and functions at work, per second. Pure arithmetic.
+
+The numbers per order are those of the code (tests/component/test_demand.py counts them); capacity, cost and the sizes
+that a synth sets all come from here. Sizes are of typical items: an event of 1 KB, a whole order of 4 KB.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.durations import DURATIONS
+from shared.topology import STATUSES, TOPOLOGY, Growth, Topology
+
+# The relay's event source; one invocation per shard and window, or sooner with a full batch.
+RELAY_BATCH: Final = 100
+RELAY_WINDOW_SECONDS: Final = 1
+
+# Units of the order log, for each event with its effect. Both are below 1 KB, and each is written in every replica.
+LOG_WRITES: Final = 2
+# Consistent reads of an order's whole partition (up to 4 KB): the API's before it writes, the relay's to project.
+LOG_READS_TO_ACCEPT: Final = 1
+LOG_READS_TO_PROJECT: Final = 1
+
+# Units of the order view. A transaction costs twice: row, KPI item (2 KB: a day's products and couriers), new work.
+KPI_WRITES: Final = 2 * 2
+PROJECTION_WRITES: Final = 2 + KPI_WRITES + 2
+NOTES_OF_OWN: Final = 2  # published, announced
+NOTES_OF_PEER: Final = 1  # the peer's effect came
+ROW_READS: Final = 1
+# An index is written once for each item, twice where the index key changes (out and in again).
+LIST_INDEX_WRITES: Final = 1
+PENDING_INDEX_WRITES_OF_OWN: Final = 1 + 2 + 1  # seen, published (due later), announced (gone)
+PENDING_INDEX_WRITES_OF_PEER: Final = 1 + 2  # seen, effect came (waits under another key)
+
+# Reads as the load test's operators make them: day's figures, pages, single orders.
+METRICS_SHARE: Final = 0.4
+PAGE_SHARE: Final = 0.3
+ORDER_SHARE: Final = 0.3
+METRICS_READS: Final = 2.0  # 8 KPI items of 2 KB, eventually consistent
+PAGE_READS: Final = 7.0  # 50 rows of 1 KB out of two buckets, eventually consistent
+PAGE_QUERIES: Final = 2
+
+# Assumed: a client sends a request a minute at least, and the gateway remembers its token for five. A token lasts 30.
+AUTHORIZER_SHARE: Final = 1 / 5
+LOGIN_SHARE: Final = 1 / 30
+LOGIN_READS: Final = 1.5  # failed logins, and the account consistently
+
+CHECKERS_PER_REGION: Final = 2  # Route 53's checkers in each of its Regions, about
+CHECKS_PER_REGION: Final = 2  # its own health, and what it says of its peer's drain
+PARTITION_WRITES: Final = 1000.0  # per second, of one partition and so of one stream shard
+NEW_TABLE_WRITES: Final = 4000.0
+NEW_TABLE_READS: Final = 12000.0
+# Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
+IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * 5 / 20
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one Region has to carry, per second. An order is a command that is accepted: any status change."""
+
+    orders: float
+    reads: float
+    peer_orders: float = 0.0  # accepted by the peer; they come by replication and are projected here too
+    with_peer: bool = True  # whether there is a peer that beats
+
+    @property
+    def logins(self) -> float:
+        return (self.orders + self.reads) * LOGIN_SHARE
+
+
+def shared_by_all(growth: Growth, multiple: float, regions: int) -> Load:
+    """One Region's load while all serve alike."""
+    orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
+    return Load(orders / regions, reads / regions, peer_orders=orders * (regions - 1) / regions)
+
+
+def alone(growth: Growth, multiple: float) -> Load:
+    """The load of a Region whose peer is lost: everything that clients send."""
+    return Load(growth.orders_per_second * multiple, growth.reads_per_second * multiple, with_peer=False)
+
+
+def peak_alone(topology: Topology = TOPOLOGY) -> Load:
+    """The largest growth step on one Region alone: what every size has to carry (I9)."""
+    return alone(topology.baseline, max(topology.baseline.steps))
+
+
+def littles_law(per_second: float, seconds: float) -> float:
+    """How many are under way at once, on average: arrivals per second times how long each takes."""
+    return per_second * seconds
+
+
+@dataclass(frozen=True)
+class Work:
+    """The invocations of one function and how long each takes."""
+
+    per_second: float
+    seconds: float
+
+    @property
+    def concurrency(self) -> float:
+        return littles_law(self.per_second, self.seconds)
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What one Region asks of AWS, per second. Units of DynamoDB are billed units: writes of 1 KB, reads of 4 KB."""
+
+    load: Load
+    gateway_requests: float
+    health_requests: float
+    log_writes: float
+    log_reads: float
+    view_writes: float
+    view_reads: float
+    list_index_writes: float
+    pending_index_writes: float
+    kpi_writes: float  # of the view's, those to one day's partition
+    account_reads: float
+    stream_records: float
+    stream_shards: int
+    events_published: float
+    queue_sends: float
+    queue_receives: float
+    queue_deletes: float
+    effects_announced: float
+    aws_calls: Mapping[str, float]
+    functions: Mapping[str, Work]
+
+    @property
+    def concurrency(self) -> float:
+        """Functions at work at once; processors count for each status."""
+        return sum(work.concurrency for work in self.functions.values())
+
+
+def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
+    """Work out what a load asks of one Region."""
+    regions_beating = 2 if load.with_peer else 1
+    looks = 1 / topology.look_seconds
+    heartbeats = topology.heartbeat_keys * looks * regions_beating
+    projected = load.orders + load.peer_orders
+    checkers = len(topology.health_checker_regions) * CHECKERS_PER_REGION
+    health = CHECKS_PER_REGION * checkers / topology.health_check_interval_seconds + (looks if load.with_peer else 0)
+    authorized = (load.orders + load.reads) * AUTHORIZER_SHARE
+    log_writes = LOG_WRITES * projected + heartbeats
+    shards = math.ceil(max(NEW_TABLE_WRITES, log_writes) / PARTITION_WRITES)
+    records = log_writes  # the stream has a record for each
+    relay = _relay(records, shards)
+    freshness = relay.per_second * regions_beating  # once a second and Region at most
+    return Demand(
+        load=load,
+        gateway_requests=load.orders + load.reads + load.logins + health,
+        health_requests=health,
+        log_writes=log_writes,
+        log_reads=load.orders * LOG_READS_TO_ACCEPT
+        + projected * LOG_READS_TO_PROJECT
+        + load.reads * ORDER_SHARE
+        + looks * topology.heartbeat_keys * 0.5
+        + health * 0.5,
+        view_writes=projected * PROJECTION_WRITES
+        + load.orders * NOTES_OF_OWN
+        + load.peer_orders * NOTES_OF_PEER
+        + freshness
+        + looks * (1 + topology.heartbeat_keys),
+        view_reads=projected * ROW_READS
+        + load.reads * (METRICS_SHARE * METRICS_READS + PAGE_SHARE * PAGE_READS)
+        + looks * 4,
+        list_index_writes=projected * LIST_INDEX_WRITES,
+        pending_index_writes=load.orders * PENDING_INDEX_WRITES_OF_OWN
+        + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER,
+        kpi_writes=projected * KPI_WRITES + freshness,
+        account_reads=authorized + load.logins * LOGIN_READS,
+        stream_records=records,
+        stream_shards=shards,
+        events_published=load.orders,
+        queue_sends=load.orders,
+        queue_receives=load.orders + IDLE_RECEIVES_PER_SECOND,
+        queue_deletes=load.orders,
+        effects_announced=load.orders,
+        aws_calls=_calls(load, projected, relay),
+        functions={
+            "api": _mixed(
+                (load.orders, "api write"), (load.reads, "api read"), (load.logins, "login"),
+            ),
+            "authorizer": _mixed((authorized, "authorizer")),
+            "health": _mixed((health, "health")),
+            "relay": relay,
+            # Worst: all orders have one status, each in a message of its own.
+            "processor": _mixed((load.orders, "processor")),
+            "sentinel": Work(1 / 60, DURATIONS["sentinel"].seconds),
+        },
+    )  # fmt: skip
+
+
+def _mixed(*parts: tuple[float, str]) -> Work:
+    """One function that does several things: all invocations, and how long one takes on average."""
+    per_second = sum(rate for rate, _ in parts)
+    busy = sum(littles_law(rate, DURATIONS[name].seconds) for rate, name in parts)
+    return Work(per_second, busy / per_second if per_second else 0.0)
+
+
+def _relay(records: float, shards: int) -> Work:
+    """Each record alone while there are few, then one batch per shard and window, then full batches."""
+    batches = max(min(records, shards / RELAY_WINDOW_SECONDS), records / RELAY_BATCH)
+    each = records / batches if batches else 0.0
+    return Work(batches, DURATIONS["relay batch"].seconds + each * DURATIONS["relay record"].seconds)
+
+
+def relay_records_per_second(shards: int) -> float:
+    """How many records the relay can work off: full batches, one after the other in each shard."""
+    seconds = DURATIONS["relay batch"].seconds + RELAY_BATCH * DURATIONS["relay record"].seconds
+    return shards * RELAY_BATCH / seconds
+
+
+def _calls(load: Load, projected: float, relay: Work) -> dict[str, float]:
+    """Calls by service and operation; a batch of the relay makes one of each of its own."""
+    queries = load.orders + projected + load.reads * (METRICS_SHARE + PAGE_SHARE * PAGE_QUERIES + ORDER_SHARE)
+    with_events = min(relay.per_second, projected)
+    return {
+        "DynamoDB Query": queries,
+        "DynamoDB PutItem": load.orders * LOG_WRITES,
+        "DynamoDB TransactWriteItems": projected,
+        "DynamoDB BatchGetItem": with_events,
+        "DynamoDB BatchWriteItem": relay.per_second,
+        "SNS PublishBatch": min(with_events, load.orders),
+        "EventBridge PutEvents": min(with_events, load.orders),
+    }
