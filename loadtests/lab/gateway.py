@@ -1,6 +1,6 @@
 """MiniStack, changed where it hides what AWS does or is too slow for it. Run as `python -m loadtests.lab.gateway`.
 
-Every change stands in ``CHANGES``, which `relevo up` prints. None touches what a service answers.
+Every change stands in ``CHANGES``, which `relevo up` prints. None makes a service answer otherwise than AWS does.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ CHANGES: Final = (
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
     "requests whose client hung up while the Region was frozen are dropped when it returns",
+    "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
@@ -252,6 +253,11 @@ class HangUps:
         return self._resumed_at is not None and now - self._resumed_at < FROZEN_SECONDS
 
 
+def know_fifo_topics(sns: Any) -> None:
+    """Take a topic for FIFO by its name: what CloudFormation made is otherwise without groups and deduplication."""
+    sns._is_fifo_topic = lambda topic: str(topic["arn"]).endswith(".fifo")  # noqa: SLF001
+
+
 def remember_principals(iam_evaluator: Any) -> None:
     """Keep who a key is, and what its policies say, for a moment: they were parsed anew, twice in each call."""
     resolve = iam_evaluator.resolve_principal
@@ -305,12 +311,13 @@ def main() -> None:
     # MiniStack reads its environment when it is imported.
     from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
     from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-untyped]  # noqa: PLC0415
-    from ministack.services import dynamodb, eventbridge, lambda_svc  # type: ignore[import-untyped]  # noqa: PLC0415
+    from ministack.services import dynamodb, eventbridge, lambda_svc, sns  # type: ignore[import-untyped]  # noqa: PLC0415
 
     give_up_health(app)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
     prepare_workers(lambda_runtime.Worker)
     pool_workers(lambda_svc, lambda_runtime)
+    know_fifo_topics(sns)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")

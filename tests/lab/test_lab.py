@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from loadtests.lab.deploy import client
 from loadtests.lab.layout import Layout
 from shared.topology import TOPOLOGY
 from tests.lab.running_lab import PROJECT, RunningLab, eventually
@@ -122,3 +123,34 @@ def test_labs_with_other_ports_share_no_listener() -> None:
     here = {(address, port) for _, address, port in Layout.at(Path(".lab")).listeners()}
     there = {(address, port) for _, address, port in Layout.at(Path(".lab"), 1000).listeners()}
     assert not here & there
+
+
+def test_the_topic_of_the_template_is_fifo_also_for_batches(lab: RunningLab) -> None:
+    """Without groups nothing keeps an order's messages in order, and without deduplication all come twice."""
+    region = TOPOLOGY.region_names[0]
+    seat = lab.layout.seats[region]
+    sns, sqs = client(seat, "sns"), client(seat, "sqs")
+    topic = next(
+        found["TopicArn"] for found in sns.list_topics()["Topics"] if TOPOLOGY.event_topic in found["TopicArn"]
+    )
+    url = sqs.create_queue(QueueName="listener.fifo", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allowed = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    subscription = sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True,
+        Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps({"status": ["of no order"]})},
+    )["SubscriptionArn"]  # fmt: skip
+    entry = {
+        "Id": "1", "Message": "once", "MessageGroupId": "group", "MessageDeduplicationId": "d",
+        "MessageAttributes": {"status": {"DataType": "String", "StringValue": "of no order"}},
+    }  # fmt: skip
+    for _ in range(2):
+        sns.publish_batch(TopicArn=topic, PublishBatchRequestEntries=[entry])
+    received = sqs.receive_message(
+        QueueUrl=url, MessageSystemAttributeNames=["All"], MaxNumberOfMessages=10, WaitTimeSeconds=2
+    )["Messages"]
+    sns.unsubscribe(SubscriptionArn=subscription)
+    sqs.delete_queue(QueueUrl=url)
+    assert [message["Attributes"]["MessageGroupId"] for message in received] == ["group"]
