@@ -118,7 +118,6 @@ class RegionStack(cdk.Stack):
                 "PEER_REGION": peer,
                 "PEER_ENDPOINT": peer_endpoint.value_as_string,
                 "PEER_AWS_ENDPOINT_URL": peer_aws_endpoint_url.value_as_string,
-                "API_DOMAIN": topology.domain,
                 "POWERTOOLS_METRICS_NAMESPACE": "Relevo",
                 "POWERTOOLS_LOG_LEVEL": "INFO",
             },

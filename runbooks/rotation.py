@@ -31,9 +31,10 @@ class Waits:
 
     @classmethod
     def scaled(cls, scale: float) -> Waits:
+        """The product's caches follow ``TimeScale``; its tokens live as long everywhere."""
         caches = timedelta(seconds=max(CACHES * CACHE_SECONDS * scale, CACHES))
         # Until its cache ends, a warm function goes on signing with the key that was current.
-        return cls(caches=caches, tokens=timedelta(seconds=TOKEN_SECONDS * scale) + caches)
+        return cls(caches=caches, tokens=timedelta(seconds=TOKEN_SECONDS) + caches)
 
 
 @dataclass(frozen=True, slots=True)

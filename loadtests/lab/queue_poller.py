@@ -1,9 +1,8 @@
 """Plays Lambda's poller of an SQS queue: one receiver, and a thread for each batch at work.
 
-A failed message is left alone. Lambda's documentation says that after a function error, and for the items of a partial
-batch response, messages reappear when the visibility timeout runs out, and Lambda's managed policy for queues
-(AWSLambdaSQSQueueExecutionRole) has no right to change visibility at all; so nothing here shortens it. The queue holds
-back the later messages of a group meanwhile, and moves a message to its dead-letter queue by itself.
+A failed message is left alone until its visibility timeout runs out, the slowest that Lambda's documentation allows: it
+says that failed messages become visible again, promises no moment, and its managed policy for queues has no right to
+change visibility. The queue holds back the later messages of a group meanwhile, and fills its dead-letter queue itself.
 """
 
 from __future__ import annotations

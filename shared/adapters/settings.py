@@ -20,7 +20,6 @@ class Settings:
 
     region: str
     peer_region: str
-    api_domain: str
     time_scale: float
     order_log_table: str
     order_view_table: str
@@ -43,7 +42,6 @@ class Settings:
         required = (
             "AWS_REGION",
             "PEER_REGION",
-            "API_DOMAIN",
             "ORDER_LOG_TABLE",
             "ORDER_VIEW_TABLE",
             "ACCOUNTS_TABLE",
@@ -61,7 +59,6 @@ class Settings:
         return cls(
             region=environment["AWS_REGION"],
             peer_region=environment["PEER_REGION"],
-            api_domain=environment["API_DOMAIN"],
             time_scale=time_scale,
             order_log_table=environment["ORDER_LOG_TABLE"],
             order_view_table=environment["ORDER_VIEW_TABLE"],

@@ -24,7 +24,6 @@ ENVIRONMENT = {
     "PEER_REGION": PEER,
     "PEER_ENDPOINT": "http://127.0.0.1:1",
     "PEER_AWS_ENDPOINT_URL": "",
-    "API_DOMAIN": TOPOLOGY.api_name,
     "STATUS": "created",
     "POWERTOOLS_SERVICE_NAME": "relevo",
     "POWERTOOLS_METRICS_NAMESPACE": "Relevo",

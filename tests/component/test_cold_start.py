@@ -65,7 +65,7 @@ def test_cold_import_of_the_api_stays_under_seventy_percent_of_the_old_stack(
         "PYTHONPYCACHEPREFIX": str(tmp_path),  # compiled once, but not into the package
         "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_ENDPOINT_URL": secrets_endpoint,
-        "PEER_REGION": "us-east-2", "API_DOMAIN": "cargo.test",
+        "PEER_REGION": "us-east-2",
         "ORDER_LOG_TABLE": "log", "ORDER_VIEW_TABLE": "view", "ACCOUNTS_TABLE": "accounts", "CONTROL_TABLE": "control",
         "KEYRING_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:000000000000:secret:relevo/keyring",
         "POWERTOOLS_SERVICE_NAME": "api", "POWERTOOLS_METRICS_NAMESPACE": "Relevo",

@@ -130,7 +130,6 @@ def run_in_package(package: Path, aws: str, program: str) -> str:
         "PEER_REGION": "us-east-1",
         "PEER_ENDPOINT": "https://us-east-1.api.cargo.test",
         "PEER_AWS_ENDPOINT_URL": "",
-        "API_DOMAIN": "cargo.test",
         "POWERTOOLS_SERVICE_NAME": "test",
         "POWERTOOLS_METRICS_NAMESPACE": "Relevo",
         "PYTHONDONTWRITEBYTECODE": "1",
