@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import getpass
+import json
+import shlex
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from runbooks.asking import one_line_errors, one_region, refuse
 from runbooks.target import current_target
 from shared.adapters.accounts import AccountExistsError
 from shared.domain.auth import MAX_PASSWORD, MIN_PASSWORD, ROLES, Account, hash_password
 from shared.domain.commands import text_of
 from shared.topology import TOPOLOGY
+
+WriteRegion = Annotated[
+    str, typer.Option(help="Region to write in; the others get it by replication.", callback=one_region)
+]
+# Functions look at an account once a minute, and API Gateway remembers the authorizer's answer for five.
+LOCK_SEEN: Final = "log-in is refused at once, tokens that it has within 6 minutes"
 
 app = typer.Typer(help="Accounts that may log in.", no_args_is_help=True)
 
@@ -28,15 +39,11 @@ def read_password() -> str:
 def add(
     username: Annotated[str, typer.Argument(help="Name to log in with.")],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")] = "client",
-    region: Annotated[
-        str, typer.Option(help="Region to write in; the others get it by replication.")
-    ] = TOPOLOGY.owner_region,
+    region: WriteRegion = TOPOLOGY.owner_region,
 ) -> None:
     """Make an account. The password is prompted for, or read from standard input."""
     if role not in ROLES:
         raise typer.BadParameter(f"expected one of {', '.join(ROLES)}", param_hint="--role")
-    if region not in TOPOLOGY.region_names:
-        raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="--region")
     try:
         text_of(username)
     except ValueError as error:
@@ -47,8 +54,71 @@ def add(
         raise typer.Exit(2)
     target = current_target()
     try:
-        target.accounts(region).add(Account(username, role, hash_password(password)), now=datetime.now(UTC))
+        with one_line_errors():
+            target.accounts(region).add(Account(username, role, hash_password(password)), now=datetime.now(UTC))
     except AccountExistsError:
         typer.echo(f"relevo: there is an account {username!r} already; choose another name", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{target.name}: account {username!r} made, role {role}")
+
+
+@app.command()
+def lock(
+    username: Annotated[str, typer.Argument(help="The account that may not be used any more.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "locked by hand",
+    region: WriteRegion = TOPOLOGY.owner_region,
+    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+) -> None:
+    """Lock an account: it cannot log in, and tokens that it has are refused."""
+    _set_lock(username, locked=True, reason=reason, region=region, yes=yes)
+
+
+@app.command()
+def unlock(
+    username: Annotated[str, typer.Argument(help="The account that may be used again.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "unlocked by hand",
+    region: WriteRegion = TOPOLOGY.owner_region,
+    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+) -> None:
+    """Unlock an account, with the password that it had."""
+    _set_lock(username, locked=False, reason=reason, region=region, yes=yes)
+
+
+def _set_lock(username: str, *, locked: bool, reason: str, region: str, yes: bool) -> None:
+    word, opposite = ("lock", "unlock") if locked else ("unlock", "lock")
+    target = current_target()
+    with one_line_errors():
+        accounts = target.accounts(region)
+        account = accounts.account(username)
+        if account is None:
+            refuse(f"{region} knows no account {username!r}; see `relevo account list`")
+        if account.locked == locked:
+            typer.echo(f"{target.name}: account {username!r} is {word}ed already; nothing to do")
+            return
+        typer.echo(f"{target.name}: plan: {word} account {username!r}, role {account.role}, written in {region}")
+        if not yes:
+            typer.echo("nothing done; add --yes to act")
+            return
+        accounts.set_lock(username, locked=locked, by=getpass.getuser(), reason=reason, now=datetime.now(UTC))
+    typer.echo(f"{target.name}: account {username!r} {word}ed; {LOCK_SEEN if locked else 'it may log in at once'}")
+    typer.echo(f"undo: relevo account {opposite} {shlex.quote(username)} --yes")
+
+
+@app.command("list")
+def list_accounts(
+    region: Annotated[str, typer.Option(help="Whose replica to read.", callback=one_region)] = TOPOLOGY.owner_region,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List accounts with role and lock, never a password's hash. Nothing is written."""
+    target = current_target()
+    with one_line_errors():
+        found = target.accounts(region).every()
+    if as_json:
+        typer.echo(json.dumps([asdict(account) for account in found], indent=2))
+        return
+    for account in found:
+        lock_text = ""
+        if account.locked:
+            lock_text = f", LOCKED since {account.lock_changed_at} by {account.lock_changed_by}: {account.lock_reason}"
+        typer.echo(f"{account.username}: {account.role}, made {account.created_at}{lock_text}")
+    typer.echo(f"{len(found)} accounts in {region}")

@@ -5,6 +5,7 @@ A lock is an item of its own, so that a password change in the other Region cann
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,19 @@ MAX_FAILURES: Final = 5
 
 class AccountExistsError(Exception):
     """There is an account of that name already."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedAccount:
+    """An account as operators see it: without its password's hash."""
+
+    username: str
+    role: str
+    created_at: str
+    locked: bool = False
+    lock_changed_at: str | None = None
+    lock_changed_by: str | None = None
+    lock_reason: str | None = None
 
 
 class Accounts:
@@ -68,6 +82,42 @@ class Accounts:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 raise AccountExistsError(account.username) from error
             raise
+
+    def set_lock(self, username: str, *, locked: bool, by: str, reason: str, now: datetime) -> None:
+        """Lock or unlock an account. Last writer wins: people do this, rarely, and see who did it last."""
+        plain = {
+            "pk": f"ACCOUNT#{username}",
+            "sk": "LOCK",
+            "locked": locked,
+            "changed_at": to_text(now),
+            "changed_by": by,
+            "reason": reason,
+        }
+        self._client.put_item(TableName=self._table, Item=items.to_wire(plain))
+
+    def every(self) -> list[ListedAccount]:
+        """All accounts by name. Scans the table, as only an operator's command may."""
+        found: dict[str, dict[str, items.Plain]] = {}
+        for page in self._client.get_paginator("scan").paginate(TableName=self._table, ConsistentRead=True):
+            for plain in map(items.from_wire, page["Items"]):
+                found.setdefault(plain["pk"].removeprefix("ACCOUNT#"), {})[plain["sk"]] = plain
+        listed: list[ListedAccount] = []
+        for username, parts in sorted(found.items()):
+            if "ACCOUNT" not in parts:
+                continue
+            lock = parts.get("LOCK", {})
+            listed.append(
+                ListedAccount(
+                    username=username,
+                    role=parts["ACCOUNT"]["role"],
+                    created_at=parts["ACCOUNT"]["created_at"],
+                    locked=bool(lock.get("locked", False)),
+                    lock_changed_at=lock.get("changed_at"),
+                    lock_changed_by=lock.get("changed_by"),
+                    lock_reason=lock.get("reason"),
+                )
+            )
+        return listed
 
 
 class LoginFailures:
