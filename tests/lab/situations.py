@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from runbooks.target import Target, current_target
@@ -22,7 +24,7 @@ ACCOUNT = "courier-ana"
 
 
 class Situations:
-    """Brings the lab into a situation, unless it is in it already; the current folder must be that of the lab's folder."""
+    """Brings the lab of the current folder into a situation, unless it is in it already."""
 
     def __init__(self, lab: RunningLab) -> None:
         self.lab = lab
@@ -57,9 +59,11 @@ class Situations:
         drained = self._register()
         if drained != NOBODY:
             self.relevo("readmit", drained, "--reason", "the situation is over", "--accept-dead-letters", "--yes")
-        if json.loads(self.relevo("keys", "status", "--json"))["rotation"]:
-            self.relevo("keys", "rotate", "--back", "--yes")
         eventually(self._serves_everywhere, within=60, what="both Regions healthy, none drained")
+        # Heartbeats and register have come over too, without which no key is rotated.
+        eventually(lambda: not self._keys()["impairments"], within=60, what="no Region impaired")
+        if self._keys()["rotation"]:
+            self.relevo("keys", "rotate", "--back", "--yes")
 
     def end(self) -> None:
         """Leave the lab as it was found, whatever failed: calm, and without dead letters."""
@@ -99,17 +103,18 @@ class Situations:
         guard = self.target.order_queries(PEER).guard()
         return guard is not None and peer_is_lost(guard) and self.target.control(PEER).register().drains(HERE)
 
+    def _keys(self) -> Any:
+        return json.loads(self.relevo("keys", "status", "--json"))
+
     def _rotation(self) -> None:
-        if not json.loads(self.relevo("keys", "status", "--json"))["rotation"]:
+        if not self._keys()["rotation"]:
             self.calm()
             self.relevo("keys", "rotate", "--yes")
 
     def _account(self) -> None:
         account = Account(ACCOUNT, "courier", hash_password("correct horse"))
-        try:
+        with contextlib.suppress(AccountExistsError):
             self.target.accounts(TOPOLOGY.owner_region).add(account, now=datetime.now(UTC))
-        except AccountExistsError:
-            pass
 
     def _order(self) -> str:
         """An order of this Region that is wholly done."""

@@ -81,7 +81,7 @@ def test_what_was_drilled_names_a_drill_that_exists_and_what_was_not_claims_noth
     if drill == "none":
         assert (when, achieved) == ("none", "none")
         return
-    assert isinstance(when, date)
+    assert date.fromisoformat(when)
     assert achieved != "none"
     if drill.startswith("relevo "):
         name, _ = understood(drill.split())

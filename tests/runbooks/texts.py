@@ -10,7 +10,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-import yaml
 from typer.main import get_command
 
 from runbooks.cli import build
@@ -73,7 +72,7 @@ class Runbook:
     """One file."""
 
     path: Path
-    front: dict[str, Any]
+    front: dict[str, str]
     text: str  # below the front matter
     headings: tuple[str, ...]
     blocks: tuple[Block, ...]
@@ -103,7 +102,8 @@ def read(path: Path) -> Runbook:
     text = found[2]
     first_line = content.count("\n", 0, found.start(2)) + 1
     headings, blocks = _parts(path.name, text, first_line)
-    return Runbook(path, yaml.safe_load(found[1]), text, headings, blocks)
+    front = dict(line.split(": ", 1) for line in found[1].splitlines())
+    return Runbook(path, front, text, headings, blocks)
 
 
 def runbooks() -> list[Runbook]:
