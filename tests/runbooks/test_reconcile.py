@@ -220,23 +220,26 @@ def test_a_repair_that_is_sent_twice_adds_nothing_twice(shop: Shop) -> None:
     assert shop.sales() == 100
 
 
-def test_a_projection_of_the_same_order_beside_the_repair_changes_nothing_twice(
-    regions: TwoRegions, shop: Shop, monkeypatch: pytest.MonkeyPatch
+def test_a_projection_of_the_same_order_beside_the_repair_moves_figures_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.order("a", "delivered")
     shop.spoil("ORDER#a", "ROW", status="cancelled", day="2026-01-01")
+    audit, repair = Audit(shop.client, HERE, lambda: NOW), Repair(shop.client, HERE, TIMING, lambda: NOW)
     replace, raced = type(shop.view).replace_row, []
 
     def racing(self: Any, *arguments: Any, **more: Any) -> None:
-        if not raced and self is not shop.view:
+        if not raced and self is repair.view:
             raced.append(1)
             shop.projection.project("a")  # the relay was faster
         replace(self, *arguments, **more)
 
     monkeypatch.setattr(type(shop.view), "replace_row", racing)
-    rebuilt(regions)
+    repair.order(audit, "a", audit.verified(["a"])["a"])
     assert raced
-    assert shop.sales() == 100
+    assert audit.verified(["a"]) == {}
+    # The tampered row is taken out of a day to which it was never added, and put into its own: once.
+    assert shop.sales() == 200
 
 
 def test_work_that_waits_for_nobody_is_given_back(regions: TwoRegions, shop: Shop) -> None:
