@@ -16,7 +16,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 
 SOURCES := $(shell find shared regions global_stack -name '*.py' -o -name '*.lock') app.py cdk.json
 
-.PHONY: help setup drill test up down check fmt synth deploy lock clean
+.PHONY: help setup drill test test-code test-stacks up down check fmt synth deploy lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -41,12 +41,17 @@ $(SYNTH): $(READY) $(SOURCES)
 drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/drill/report.html
 	@$(BIN)/relevo drill growth --out out/drill
 
-test: check $(SYNTH) ## All checks, all tests, and a quick region-loss drill in the lab
-	@# Apart: the component suite keeps one mock of AWS for its whole session, and others make their own.
-	@$(BIN)/python -m pytest tests/unit tests/component tests/simulation
-	@$(BIN)/python -m pytest tests/runbooks tests/infra
+test: $(SYNTH) ## All checks, all tests, and a quick region-loss drill in the lab
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stacks check test-code
 	@$(BIN)/python -m pytest tests/lab
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
+
+# Apart: the component suite keeps one mock of AWS for its whole session, and the runbooks' tests make their own.
+test-code: $(SYNTH)
+	@$(BIN)/python -m pytest tests/unit tests/component tests/simulation
+
+test-stacks: $(SYNTH)
+	@$(BIN)/python -m pytest tests/runbooks tests/infra
 
 check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
 	@$(BIN)/ruff check .
