@@ -30,7 +30,9 @@ MEANING: Final = {
     "detection_seconds": "fault until DNS stopped naming the lost Region",
     "survivor_carries_10x": "share of the offered load that one Region served alone",
     "takeover_seconds": "fault until the lost Region's replicated work was done by the other",
-    "failed_requests": "requests without an answer, from clients that honour the TTL, since the evacuation began",
+    "failed_requests": "requests without an answer, from clients that honour the TTL, from its beginning on",
+    "regions_drained": "while every health check was red",
+    "regions_in_dns": "named by DNS while every health check was red",
     "evacuation_seconds": "from the command until the Region was found empty",
     "converged_seconds": "until both Regions were equal again",
 }

@@ -69,7 +69,15 @@ EVACUATION: Final[tuple[Objective, ...]] = (
     Objective("evacuation_seconds", "s", 95, 20),
     *OBJECTIVES[-1:],
 )
-BY_NAME: Final = {objective.name: objective for objective in (*OBJECTIVES, *EVACUATION)}
+# With both health checks red Route 53 serves all: nobody notices, and nothing is drained or taken over.
+FAIL_OPEN: Final[tuple[Objective, ...]] = (
+    *OBJECTIVES[:9],
+    Objective("failed_requests", "requests", 0, 0),
+    Objective("regions_drained", "Regions", 0, 0),
+    Objective("regions_in_dns", "Regions", 2, 2, "at_least"),
+    *OBJECTIVES[-1:],
+)
+BY_NAME: Final = {objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN)}
 
 
 # What users get on AWS, as error budgets. The bounds are those of the drills' steady state.

@@ -14,6 +14,7 @@ from rich.table import Table
 from loadtests import forecast
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
+from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.plan import DrillPlan, Mode
@@ -62,6 +63,14 @@ def evacuation(
     """Evacuate a healthy Region at full load, readmit it, judge."""
     plan = evacuation_plan("quick" if quick else "real", _known(region))
     _run(plan, EvacuationConductor, out, as_json, locations)
+
+
+@drill.command("fail-open")
+def fail_open(
+    quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Turn every health check red while both Regions work, heal, judge."""
+    _run(fail_open_plan("quick" if quick else "real"), FailOpenConductor, out, as_json, locations)
 
 
 def _known(region: str) -> str:

@@ -31,7 +31,9 @@ class Course:
     readmitted_at: float | None = None
     stopped_at: float | None = None  # the load
     takeover_seconds: float | None = None
-    evacuation_began_at: float | None = None
+    unnoticed_since: float | None = None  # from when on clients that honour the TTL must not see a failed request
+    drained_regions: int | None = None  # while all checks were red
+    regions_in_dns: int | None = None
     evacuation_seconds: float | None = None  # from the command to its confirmation that the Region is empty
     settled_at: float | None = None  # everything acknowledged before readmission was complete in both Regions
     complete_at: float | None = None  # everything acknowledged at all was, after the load

@@ -44,7 +44,7 @@ class EvacuationConductor(Conductor):
     def _at_peak(self) -> None:
         plan, course = self.plan, self.course
         self._enter("evacuating", plan.peak, steady=True)
-        course.evacuation_began_at = course.mark(f"{plan.region} is being evacuated", "fault")
+        course.unnoticed_since = course.mark(f"{plan.region} is being evacuated", "fault")
         began = time.monotonic()
         with ThreadPoolExecutor(1) as pool:
             command = pool.submit(

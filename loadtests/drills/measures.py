@@ -64,19 +64,23 @@ def measure(
         failed = sum(not arrival.ok for arrival in steady)
         notes.append(f"steady: {len(steady)} arrivals, {failed} failed in the end, {first_try:.2%} needed another try")
     patience = BY_NAME["freshness_p99_seconds"].limit(plan.timing)
-    evacuated_from = course.evacuation_began_at
+    evacuated_from = course.unnoticed_since if plan.mode == "evacuate" else None
     if evacuated_from is not None:  # from then on the Region rightly tells its readers to go elsewhere
         sightings = [s for s in sightings if s.reader_region != plan.region or s.acked_at < evacuated_from - patience]
     values, unjudged = freshness_of(sightings, course.phases, course.fault_at, patience)
     achieved["freshness_p99_seconds"] = gate.percentile(values, 0.99)
     notes.append(f"freshness: {len(values)} readings in both Regions, {unjudged} cut off by the fault and not judged")
-    if course.evacuation_began_at is None:
+    if course.unnoticed_since is None:
         achieved["detection_seconds"] = detection
         achieved["takeover_seconds"] = course.takeover_seconds
     else:
-        achieved["evacuation_seconds"] = course.evacuation_seconds
         kinds = {name: user.kind for name, user in ledger.users.items()}
-        achieved["failed_requests"] = gate.failed_requests(ledger.arrivals, course.evacuation_began_at, kinds)
+        achieved["failed_requests"] = gate.failed_requests(ledger.arrivals, course.unnoticed_since, kinds)
+        if course.regions_in_dns is None:
+            achieved["evacuation_seconds"] = course.evacuation_seconds
+        else:
+            achieved["regions_in_dns"] = course.regions_in_dns
+            achieved["regions_drained"] = course.drained_regions
     achieved["converged_seconds"] = converged_seconds(course, converged_at)
     if course.fault_at is not None and course.struck_at is not None:
         _measure_recovery(plan, course, ledger, measures)

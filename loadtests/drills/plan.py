@@ -24,7 +24,7 @@ class DrillPlan:
     hypothesis: str
     timing: Timing
     region: str  # the one that is lost
-    mode: Mode | Literal["evacuate"]
+    mode: Mode | Literal["evacuate", "health"]
     warm_up: Step
     steady: tuple[Step, ...]
     lost_at_least_seconds: float
@@ -38,7 +38,13 @@ class DrillPlan:
     @property
     def happening(self) -> str:
         """What happens to the Region, in words."""
-        return f"{self.region} evacuated" if self.mode == "evacuate" else f"{self.region} lost ({self.mode})"
+        match self.mode:
+            case "evacuate":
+                return f"{self.region} evacuated"
+            case "health":
+                return "all health checks red"
+            case mode:
+                return f"{self.region} lost ({mode})"
 
     @property
     def peak(self) -> float:

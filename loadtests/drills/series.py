@@ -105,7 +105,7 @@ class Bins:
 
 
 def _band_kind(phase: gate.Phase, course: Course) -> str:
-    began = course.fault_at if course.fault_at is not None else course.evacuation_began_at
+    began = course.fault_at if course.fault_at is not None else course.unnoticed_since
     if began is not None and abs(phase.started - began) < 1.0:
         return "lost"
     return "steady" if phase.steady else "plain"
@@ -224,6 +224,8 @@ def _headline(
         return f"{len(broken)} of {len(promises)} promises did not hold: {', '.join(broken)}."
     if not promises:
         return "Nothing was measured."
+    if course.regions_in_dns is not None:
+        return f"Every health check was red at {plan.peak:g}x; both Regions served on, and no client noticed."
     if course.evacuation_seconds is not None:
         return (
             f"{plan.region} was evacuated at {plan.peak:g}x in {course.evacuation_seconds:.0f} s; clients that honour "
@@ -243,6 +245,7 @@ def _tiles(promises: Sequence[gate.Promise]) -> list[Tile]:
         "achieved_rto_p95_seconds": ("until clients were back (p95)", "{:.0f} s"),
         "detection_seconds": ("until DNS noticed", "{:.1f} s"),
         "evacuation_seconds": ("until the Region was empty", "{:.0f} s"),
+        "regions_in_dns": ("Regions in DNS, all checks red", "{:.0f}"),
         "failed_requests": ("requests failed, TTL honoured", "{:.0f}"),
         "survivor_carries_10x": ("of the load on one Region", "{:.1%}"),
         "freshness_p99_seconds": ("freshness p99", "{:.1f} s"),

@@ -25,8 +25,11 @@ from loadtests.lab.ministack import ROLE as MINISTACK
 from loadtests.lab.processes import ProcessBook, signal_group, workers_of
 from shared.topology import TOPOLOGY, function_name
 
-State = Literal["running", "frozen", "crashed", "api-down"]
-STATE_OF_MODE: Final[dict[str, State]] = {"freeze": "frozen", "crash": "crashed", "api": "api-down"}
+State = Literal["running", "frozen", "crashed", "api-down", "health-down"]
+STATE_OF_MODE: Final[dict[str, State]] = {
+    "freeze": "frozen", "crash": "crashed", "api": "api-down", "health": "health-down",
+}  # fmt: skip
+ANSWERING: Final[tuple[State, ...]] = ("running", "api-down", "health-down")  # to those who ask its services
 KINDS: Final = ("region-loss", "partition", "lag", "service", "winner")
 # What makes the link normal again, by kind of fault, and how that is told.
 LINK_CALM: Final[dict[str, tuple[dict[str, object], str]]] = {
@@ -34,7 +37,11 @@ LINK_CALM: Final[dict[str, tuple[dict[str, object], str]]] = {
     "lag": ({"seconds": 0}, "replication is not delayed"),
     "winner": ({"region": TOPOLOGY.owner_region, "ahead_seconds": 0}, "no clock is ahead"),
 }
-API_PARTS: Final = ("api", "authorizer", "health")
+# The functions without concurrency. Without health alone, a Region that works looks ill from outside.
+PARTS_DOWN: Final[dict[State, tuple[str, ...]]] = {
+    "api-down": ("api", "authorizer", "health"),
+    "health-down": ("health",),
+}
 
 
 class FaultError(Exception):
@@ -144,8 +151,9 @@ class Faults:
                 killed = self._crash(region)
                 done = f"{region} crashed: {killed} Lambda workers killed, the rest frozen"
             case _:
-                self._disable_api(region)
-                done = f"the API of {region} is down: no concurrency for {', '.join(API_PARTS)}; the pipeline works on"
+                parts = PARTS_DOWN[STATE_OF_MODE[mode]]
+                self._disable(region, parts)
+                done = f"{region} has no concurrency for {', '.join(parts)}; the rest works on"
         self.states[region] = STATE_OF_MODE[mode]
         return done
 
@@ -168,16 +176,16 @@ class Faults:
         self._freeze(region)
         return killed
 
-    def _disable_api(self, region: str) -> None:
+    def _disable(self, region: str, parts: tuple[str, ...]) -> None:
         functions = client(self._layout.seats[region], "lambda", timeout_seconds=5.0)
         reserved: dict[str, int | None] = {}
-        for part in API_PARTS:
+        for part in parts:
             name = function_name(part)
             reserved[name] = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
             functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
         self._reserved[region] = reserved
 
-    def _enable_api(self, region: str) -> None:
+    def _enable(self, region: str) -> None:
         functions = client(self._layout.seats[region], "lambda", timeout_seconds=5.0)
         for name, reserved in self._reserved.pop(region).items():
             if reserved is None:
@@ -186,8 +194,8 @@ class Faults:
                 functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
 
     def _return(self, region: str) -> str:
-        if self.states[region] == "api-down":
-            self._enable_api(region)
+        if self.states[region] in PARTS_DOWN:
+            self._enable(region)
         else:
             for started in self._book.of_region(region):
                 signal_group(started, signal.SIGCONT, self._book.lab)

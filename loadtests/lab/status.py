@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loadtests.lab import loopback
 from loadtests.lab.deploy import client
-from loadtests.lab.faults import Faults
+from loadtests.lab.faults import ANSWERING, Faults
 from loadtests.lab.layout import Layout, Seat
 from loadtests.lab.processes import ProcessBook, is_alive
 from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
@@ -116,8 +116,8 @@ class Status:
     def _region(self, region: str) -> dict[str, Any]:
         state = self._faults.states[region]
         peer = TOPOLOGY.peer_of(region)
-        here = state in ("running", "api-down")
-        observers = [name for name in (region, peer) if self._faults.states[name] in ("running", "api-down")]
+        here = state in ANSWERING
+        observers = [name for name in (region, peer) if self._faults.states[name] in ANSWERING]
         return {
             "state": state,
             "heartbeat_age_seconds": _first(observers, lambda name: self._looks[name].heartbeat_age_seconds(region)),
