@@ -24,6 +24,7 @@ import regions.handlers
 from shared.adapters import clients, keyring, settings
 from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
+from tests.component.releases import RECORDINGS, Release
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +104,8 @@ def region(aws: Counter[str]) -> Iterator[RegionUnderTest]:
     aws.clear()
     yield RegionUnderTest(calls=aws)
     forget()
+
+
+@pytest.fixture(params=RECORDINGS, ids=lambda path: path.stem)
+def release(request: pytest.FixtureRequest) -> Release:
+    return Release(json.loads(request.param.read_text()))
