@@ -127,14 +127,24 @@ def effect_to_plain(effect: Effect) -> Plain:
     }
 
 
+def _as_json(value: Any) -> Any:
+    """A stored value as JSON has it: a newer version's content may be deeper than this one's, and hold fractions."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case list():
+            return [_as_json(element) for element in value]
+        case dict():
+            return {name: _as_json(element) for name, element in value.items()}
+    return value
+
+
 def effect_from_plain(plain: Mapping[str, Any]) -> Effect:
     """An effect from its stored form; raises ``MalformedItemError``."""
     try:
         if plain["entity"] != "effect":
             raise ValueError(f"entity {plain['entity']!r}")
-        content: Content = {
-            name: int(value) if isinstance(value, Decimal) else value for name, value in plain["content"].items()
-        }
+        content: Content = {name: _as_json(value) for name, value in plain["content"].items()}
         return Effect(
             order_id=str(plain["order_id"]),
             event_id=str(plain["event_id"]),

@@ -124,15 +124,9 @@ RICHER: dict[str, Any] = {
     "a list": {"legs": [{"hours": 4, "by": "road"}]},
     "an object": {"insurer": {"name": "Andina", "rate": Decimal("0.02")}},
 }
-NOT_YET = pytest.mark.xfail(
-    strict=True, reason="effect_from_plain keeps nested numbers as Decimal and cuts fractions: the relay's batch fails"
-)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["flat", *(pytest.param(name, marks=NOT_YET) for name in ("a fraction", "a list", "an object"))],
-)
+@pytest.mark.parametrize("name", RICHER)
 def test_an_effect_of_a_newer_version_is_announced_shown_and_stands(
     region: RegionUnderTest, release: Release, name: str
 ) -> None:
@@ -152,9 +146,6 @@ def test_an_effect_of_a_newer_version_is_announced_shown_and_stands(
         assert json.loads(json.dumps(found["content"]), parse_float=Decimal) == content
 
 
-@pytest.mark.xfail(
-    strict=True, reason="record_effect reads the effect that is there strictly: the message fails until it is dead"
-)
 def test_an_unreadable_effect_of_a_newer_version_stands_and_holds_no_message_up(
     region: RegionUnderTest, release: Release
 ) -> None:
