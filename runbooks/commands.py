@@ -12,6 +12,7 @@ from runbooks.readmit import readmit
 from runbooks.reconcile import reconcile
 from runbooks.redrive import redrive
 from runbooks.takeover import app as takeover
+from runbooks.unpark import unpark
 
 
 def register(app: typer.Typer) -> None:
@@ -25,3 +26,4 @@ def register(app: typer.Typer) -> None:
     app.command()(readmit)
     app.command()(reconcile)
     app.command()(redrive)
+    app.command()(unpark)

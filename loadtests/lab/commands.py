@@ -105,7 +105,7 @@ faults = typer.Typer(help="Inject a fault into the lab, or heal it.", no_args_is
 @faults.command("region-loss")
 def region_loss(
     region: RegionName,
-    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die), api (API only).")] = "freeze",
+    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die), api, health.")] = "freeze",
 ) -> None:  # fmt: skip
     """Lose a Region."""
     _inject({"kind": "region-loss", "region": region, "mode": mode})

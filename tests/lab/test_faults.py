@@ -89,6 +89,23 @@ def test_a_region_without_its_api_leaves_dns_but_its_pipeline_works_on(calm_lab:
     assert calm_lab.order(new_id(), region=LOST).status == 201
 
 
+def test_with_every_check_red_dns_names_both_regions_and_both_serve(calm_lab: RunningLab) -> None:
+    for region in (LOST, KEPT):
+        done = calm_lab.relevo("fault", "region-loss", region, "--mode", "health")
+        assert done.exit_code == 0, done.stderr
+    eventually(
+        lambda: not any(seen["healthy"] for seen in calm_lab.control("/status")["regions"].values()),
+        within=20,
+        what="both health checks red",
+    )
+    leads = calm_lab.control("/status")["dns"]["answers"]
+    assert {region for regions in leads.values() for region in regions} == {LOST, KEPT}
+    for region in (LOST, KEPT):
+        assert calm_lab.order(new_id(), region=region).status == 201
+        seen = calm_lab.control("/status")["regions"][region]
+        assert (seen["state"], seen["drained"]) == ("health-down", False)
+
+
 def test_a_partition_holds_orders_back_and_healing_lets_them_through(calm_lab: RunningLab) -> None:
     assert calm_lab.relevo("fault", "partition").exit_code == 0
     order_id = new_id()

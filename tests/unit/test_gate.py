@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from loadtests import gate
-from loadtests.gate import Phase
+from loadtests.gate import Phase, failed_requests
 from loadtests.ledger import Arrival, Try
-from shared.slo import OBJECTIVES
+from shared.slo import EVACUATION, FAIL_OPEN, OBJECTIVES, Objective
 from tests.unit import synthetic_drill
 
 PHASES = [Phase("warm-up", 1, 0, 10, steady=False), Phase("10x", 10, 10, 100, steady=True)]
@@ -122,3 +123,36 @@ def test_the_synthetic_drill_measures_as_it_was_made() -> None:
     )
     assert synthetic_drill.NOTICED < (times.p95 or 0) < synthetic_drill.NOTICED + 66
     assert times.never == 0
+
+
+def test_failed_requests_are_tries_of_clients_that_honour_the_ttl_from_a_moment_on() -> None:
+    kinds = {"u": "Courier", "p": "PinnedClient"}
+    arrivals = [
+        arrival(9.9, answered(9.9, http=500), outcome="failed"),
+        arrival(10.0, answered(10.0, http=503), answered(10.2)),
+        arrival(11.0, answered(11.0, http=0), outcome="failed"),
+        arrival(12.0, answered(12.0)),
+        arrival(13.0, answered(13.0, http=503), user="p"),
+    ]
+    assert failed_requests(arrivals, 10.0, kinds) == 2
+    assert failed_requests(arrivals, 12.0, kinds) == 0
+
+
+def test_a_reader_told_that_its_event_is_not_there_yet_got_what_it_asked_for() -> None:
+    not_yet = replace(arrival(1.0, answered(1.0, http=503), answered(1.5)), route="GET /v1/orders/{id}")
+    assert failed_requests([not_yet], 0.0, {}) == 0
+    ill = replace(not_yet, tries=(answered(1.0, http=500), answered(1.5)))
+    assert failed_requests([ill], 0.0, {}) == 1
+
+
+@pytest.mark.parametrize("objectives", [EVACUATION, FAIL_OPEN])
+def test_each_drill_is_held_against_its_own_objectives(objectives: tuple[Objective, ...]) -> None:
+    achieved: dict[str, float | None] = {objective.name: objective.quick for objective in objectives}
+    promises = gate.judge_promises(achieved, "quick", objectives)
+    assert [promise.name for promise in promises] == [objective.name for objective in objectives]
+    assert all(promise.passed for promise in promises)
+    achieved["failed_requests"] = 1.0
+    broken = [promise.name for promise in gate.judge_promises(achieved, "quick", objectives) if not promise.passed]
+    assert broken == ["failed_requests"]
+    with pytest.raises(ValueError, match="detection_seconds"):
+        gate.judge_promises({"detection_seconds": 1.0}, "quick", objectives)
