@@ -111,19 +111,7 @@ class Relay(Construct):
             description="Projects every record of the order log and publishes this Region's own events and effects",
         )
         allow(replicas.order_log, self.function, "Query")
-        view.allow(
-            self.function,
-            *(
-                "GetItem",
-                "BatchGetItem",
-                "Query",
-                "PutItem",
-                "BatchWriteItem",
-                "UpdateItem",
-                "DeleteItem",
-                "ConditionCheckItem",
-            ),
-        )
+        view.allow_projection(self.function)
         announcer.allow(self.function)
         self.function.function.add_event_source(
             sources.DynamoEventSource(

@@ -40,19 +40,7 @@ class Sentinel(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         allow(replicas.control, self.function, "GetItem", "PutItem")
-        view.allow(
-            self.function,
-            *(
-                "GetItem",
-                "BatchGetItem",
-                "Query",
-                "PutItem",
-                "BatchWriteItem",
-                "UpdateItem",
-                "DeleteItem",
-                "ConditionCheckItem",
-            ),
-        )
+        view.allow_projection(self.function)
         view.allow_query(self.function, LIST_INDEX, PENDING_INDEX)
         pipeline.announcer.allow(self.function)
         keyring.allow_read(self.function)

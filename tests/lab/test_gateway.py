@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from loadtests.lab import gateway
+from loadtests.lab import emulated_services, gateway
 from tests.lab.running_lab import eventually
 
 
@@ -144,7 +144,7 @@ def test_a_scheduled_invocation_that_is_throttled_waits_for_its_turn(monkeypatch
         _execution_record_for_config=lambda *_: "execution",
         _execute_function_with_config_scope=lambda _, event: got.append(event) or results[len(got) - 1],
     )
-    gateway.keep_schedules(eventbridge, service, scale=0.1)
+    emulated_services.keep_schedules(eventbridge, service, scale=0.1)
     eventbridge._dispatch_to_lambda("function", json.dumps({"a": 1}))
     eventually(lambda: len(got) == 3, within=5, what="the third try")
     time.sleep(0.1)

@@ -1,0 +1,78 @@
+"""What MiniStack's services do otherwise than AWS, or twice, put right from outside; `gateway` names each change."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from functools import lru_cache
+from typing import Any, Final
+
+SCHEDULE_LOOK_SECONDS: Final = 0.5
+SCHEDULED_EVENT_SECONDS: Final = 60.0
+PRINCIPAL_SECONDS: Final = 1.0
+
+
+def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
+    """Fire schedules within half a second, and let what is throttled wait its turn instead of dropping it.
+
+    A sentinel that ends a second late would otherwise rest for a minute.
+    """
+
+    def dispatch(function: str, payload: str) -> None:
+        record, config, _ = lambda_svc._get_func_record_for_ref(function)  # noqa: SLF001
+        if record is None or config is None:
+            return
+        execution = lambda_svc._execution_record_for_config(record, config)  # noqa: SLF001
+
+        def run() -> None:
+            deadline = time.monotonic() + SCHEDULED_EVENT_SECONDS
+            while time.monotonic() < deadline:
+                result = lambda_svc._execute_function_with_config_scope(execution, json.loads(payload))  # noqa: SLF001
+                if not result.get("throttle"):
+                    return
+                time.sleep(SCHEDULE_LOOK_SECONDS)
+
+        threading.Thread(target=run, daemon=True).start()
+
+    rate_seconds = eventbridge._parse_rate_seconds  # noqa: SLF001
+
+    def scaled_rate_seconds(expression: str) -> float | None:
+        seconds = rate_seconds(expression)
+        return None if seconds is None else seconds * scale
+
+    eventbridge._parse_rate_seconds = scaled_rate_seconds  # noqa: SLF001
+    eventbridge._SCHEDULER_TICK_INTERVAL = SCHEDULE_LOOK_SECONDS  # noqa: SLF001
+    eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
+
+
+def give_up_health(app: Any) -> None:
+    """Leave ``/health`` to the API: MiniStack would answer it whatever host is asked for."""
+    app._HEALTH_PATHS = ("/_ministack/health",)  # noqa: SLF001
+
+
+def know_fifo_topics(sns: Any) -> None:
+    """Take a topic for FIFO by its name: what CloudFormation made is otherwise without groups and deduplication."""
+    sns._is_fifo_topic = lambda topic: str(topic["arn"]).endswith(".fifo")  # noqa: SLF001
+
+
+def remember_principals(iam_evaluator: Any) -> None:
+    """Keep who a key is, and what its policies say, for a moment: they were parsed anew, twice in each call."""
+    resolve = iam_evaluator.resolve_principal
+    known: dict[tuple[str, str], tuple[Any, float]] = {}
+
+    def resolve_once(key: str, account: str, credential: Any = None) -> Any:
+        found, until = known.get((key, account), (None, 0.0))
+        if time.monotonic() < until and (credential is None or credential.principal_arn == found.arn):
+            return found
+        found = resolve(key, account, credential)
+        if not isinstance(found, iam_evaluator.AuthError):
+            known[key, account] = found, time.monotonic() + PRINCIPAL_SECONDS
+        return found
+
+    iam_evaluator.resolve_principal = resolve_once
+
+
+def remember_expressions(dynamodb: Any) -> None:
+    """Check the grammar of an expression once: it was checked anew for each item that a query looks at."""
+    dynamodb._condition_syntax_error = lru_cache(1024)(dynamodb._condition_syntax_error)  # noqa: SLF001
