@@ -135,7 +135,7 @@ def slowly(work: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def test_a_scheduled_invocation_that_is_throttled_waits_for_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "SCHEDULE_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(emulated_services, "SCHEDULE_LOOK_SECONDS", 0.02)
     results = [{"throttle": True}, {"throttle": True}, {}]
     got: list[Any] = []
     eventbridge = SimpleNamespace(_parse_rate_seconds=lambda _: 60.0)
