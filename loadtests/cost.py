@@ -28,14 +28,15 @@ LOG_LINE_KB: Final = 1.5  # of each invocation: one line of ours, metrics, and L
 ACCESS_LINE_KB: Final = 0.4
 KEPT_MONTHS: Final = 12  # the log keeps everything: storage is what a year leaves
 CUSTOM_METRICS: Final = 40
-ALARMS: Final = 25
+METRIC_ALARMS: Final = 49  # a test compares them with the templates
+COMPOSITE_ALARMS: Final = 16
 FIREWALL_RULES: Final = 2
 TRACED_PER_SECOND, TRACED_SHARE = 1.0, 0.05  # X-Ray's default: one a second, and one in twenty of the rest
 STREAM_POLLS_PER_SECOND: Final = 4
 
 ASSUMPTIONS: Final = (
     f"storage is what {KEPT_MONTHS} months leave: {LOG_KB:g} KB an order in the log, {VIEW_KB:g} in the view",
-    f"{CUSTOM_METRICS} custom metrics and {ALARMS} alarms a Region, {LOG_LINE_KB:g} KB of log an invocation",
+    f"{CUSTOM_METRICS} custom metrics a Region, {LOG_LINE_KB:g} KB of log an invocation",
     f"answers of {WRITE_ANSWER_KB:g} KB to a write and {READ_ANSWER_KB:g} KB to a read",
     "an order is a command that is accepted: any change of status",
 )
@@ -201,7 +202,8 @@ class _Month:
         logs = (self._invocations * LOG_LINE_KB + requests * ACCESS_LINE_KB) / KB_PER_GB
         yield self.rate("CloudWatch", "logs", logs, "log volume")
         yield self.each("CloudWatch", "custom metrics", CUSTOM_METRICS, "custom metric")
-        yield self.each("CloudWatch", "alarms", ALARMS, "alarm")
+        yield self.each("CloudWatch", "metric alarms", METRIC_ALARMS, "alarm")
+        yield self.each("CloudWatch", "composite alarms", COMPOSITE_ALARMS, "composite alarm")
         # One for each Region, and one across them.
         dashboards = self.regions + 1 if self.is_resilient else 1
         yield Line("CloudWatch", "dashboards", dashboards, PRICES["dashboard"])

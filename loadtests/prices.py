@@ -56,6 +56,7 @@ PRICES: Final = {
     "log volume": Price(0.50, 1, "GB ingested", UNDATED, LIST),
     "custom metric": Price(0.30, 1, "metrics", UNDATED, "a third party's page about CloudWatch"),
     "alarm": Price(0.10, 1, "alarms", UNDATED, LIST),
+    "composite alarm": Price(0.50, 1, "alarms", UNDATED, "from memory: look it up"),
     "dashboard": Price(3.00, 1, "dashboards", UNDATED, LIST),
     "trace": Price(5.00, MILLION, "traces", UNDATED, "from memory: look it up"),
     "transfer between Regions": Price(0.01, 1, "GB, us-east-1 to or from us-east-2", "2024-09", LIST),

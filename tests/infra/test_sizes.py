@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from loadtests.cost import COMPOSITE_ALARMS, METRIC_ALARMS
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS, demand_of, peak_alone
 from shared.quotas import ACCOUNT_CONCURRENCY, UNRESERVED
 from shared.sizing import Pace, SizingError, Warmth, reserved_in_all, sizes_of
@@ -138,3 +139,8 @@ def test_more_load_makes_a_warmer_log(tmp_path: Path) -> None:
     tables = Template.read(tmp_path, "relevo-data").of_type("AWS::DynamoDB::GlobalTable").values()
     (log,) = [found for found in tables if found["TableName"] == TOPOLOGY.order_log_table]
     assert warmth(log).writes >= 2 * demand_of(peak_alone(grown), grown).log_writes > SIZES.order_log.writes
+
+
+def test_the_bill_counts_the_alarms_that_there_are(template: Template) -> None:
+    assert len(template.of_type("AWS::CloudWatch::Alarm")) == METRIC_ALARMS
+    assert len(template.of_type("AWS::CloudWatch::CompositeAlarm")) == COMPOSITE_ALARMS
