@@ -113,7 +113,7 @@ def _replicated(side: HealthySide, quiet_at: datetime) -> datetime:
         return found is not None and found >= quiet_at - CLOCK_MARGIN
 
     if not wait_for(caught_up, max(REPLICATED_SECONDS * side.target.time_scale, LEAST_SECONDS)):
-        last = f"through {through[-1].isoformat()}" if through else "at all"
+        last = f"since {through[-1].isoformat()}" if through else "at all"
         refuse(
             f"{side.left} is drained, but its writes have not come over {last}: it does not beat, or replication "
             "stands; the rest comes when it returns, see `relevo takeover status`"
