@@ -13,12 +13,13 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbooks.asking import one_line_errors, one_region, reason_of, refuse
+from runbooks.dead_letters import depths
 from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
 from shared.adapters.peer import peer_serves
 from shared.domain.instants import day_in_bogota
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import STATUSES, TOPOLOGY
 
 # A Region that comes back works off what it missed; before TimeScale, but never less than the lab needs for it.
 CATCH_UP_SECONDS: Final = 120.0
@@ -66,13 +67,7 @@ class Return:
         return counts
 
     def dead_letters(self) -> dict[str, int]:
-        """Messages in its dead-letter queues, by status; empty ones are left out."""
-        found = {}
-        for status in STATUSES:
-            url = self._sqs.get_queue_url(QueueName=dead_letter_queue_name(status))["QueueUrl"]
-            answer = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-            found[status] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
-        return {status: depth for status, depth in found.items() if depth}
+        return depths(self._sqs)
 
 
 def readmit(

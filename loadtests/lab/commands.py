@@ -1,4 +1,4 @@
-"""`relevo up`, `down`, `status` and `fault`: they find the lab by its folder and speak to its control API."""
+"""`relevo up`, `down` and `fault`: they find the lab by its folder and speak to its control API."""
 
 from __future__ import annotations
 
@@ -62,10 +62,14 @@ def down() -> None:
     console.print("the lab is down")
 
 
+faults = typer.Typer(help="Inject a fault into the lab, heal it, or see what it did.", no_args_is_help=True)
+
+
+@faults.command("status")
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON, and nothing else.")] = False,
 ) -> None:
-    """Show each Region's health as DNS sees it, drain, heartbeat, lag, pending work and dead letters."""
+    """Show the lab from inside: each Region's state, health as DNS sees it, the replication link, DNS, processes."""
     layout = _layout()
     found = _ask(layout, "/status")
     if as_json:
@@ -97,9 +101,6 @@ def status(
         if not process["alive"]:
             log = layout.log_folder / f"{process['name']}.log"
             console.print(f"[red]{process['name']} (pid {process['pid']}) is dead[/red]: see {log}")
-
-
-faults = typer.Typer(help="Inject a fault into the lab, or heal it.", no_args_is_help=True)
 
 
 @faults.command("region-loss")
@@ -148,7 +149,6 @@ def register(app: typer.Typer) -> None:
     """Add the lab's commands to the `relevo` command."""
     app.command()(up)
     app.command()(down)
-    app.command()(status)
     app.add_typer(faults, name="fault")
 
 

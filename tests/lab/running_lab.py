@@ -88,7 +88,7 @@ class RunningLab:
         return json.loads(self.layout.lab_file.read_text())
 
     def status(self) -> Any:
-        done = self.relevo("status", "--json")
+        done = self.relevo("fault", "status", "--json")
         assert done.exit_code == 0, done.stderr
         return json.loads(done.stdout)
 

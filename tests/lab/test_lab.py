@@ -45,7 +45,7 @@ def test_status_tells_each_regions_health_heartbeat_lag_pending_work_and_dead_le
         assert seen["oldest_pending_seconds"] is not None
     assert status["link"]["partitioned"] is False
     assert all(process["alive"] for process in status["processes"])
-    table = lab.relevo("status").stdout
+    table = lab.relevo("fault", "status").stdout
     assert all(region in table for region in TOPOLOGY.region_names)
 
 
