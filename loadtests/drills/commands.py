@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loadtests import forecast
+from loadtests import client_commands, forecast
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
@@ -111,6 +111,7 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills, and the forecasts of what they rehearse, to the `relevo` command."""
+    """Add the drills, the forecasts of what they rehearse, and the example client to the `relevo` command."""
     app.add_typer(drill, name="drill")
     forecast.register(app)
+    client_commands.register_commands(app)

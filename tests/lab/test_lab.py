@@ -112,7 +112,7 @@ def test_a_stack_that_cannot_be_deployed_is_explained_and_nothing_is_left_runnin
 
 def test_without_a_lab_the_commands_say_so(tmp_path: Path) -> None:
     other = RunningLab(tmp_path / ".lab", 1600)
-    for arguments in (["status"], ["fault", "heal"], ["fault", "partition"]):
+    for arguments in (["fault", "status"], ["fault", "heal"], ["fault", "partition"]):
         refused = other.relevo(*arguments)
         assert refused.exit_code == 1
         assert "start one with `relevo up`" in refused.stderr
