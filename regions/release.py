@@ -28,8 +28,8 @@ from shared.topology import LIVE, function_name
 #   turn it back, so few of them see the Region ill, and 18 % of them suffice for healthy. All at once it would be out.
 # - relay and processors: what a bad version fails is delivered again, nine times of ten to the old one.
 WITHOUT_CANARY: Final = {
-    "sentinel": "It runs once a minute: most canaries of five minutes would see no run of the new version. The two never "
-    "run side by side, since one concurrent run is reserved. `relevo release` bakes it and takes it back.",
+    "sentinel": "It runs once a minute: most canaries of five minutes would see no run of the new version. The two "
+    "never run side by side, since one concurrent run is reserved. `relevo release` bakes it and takes it back.",
     "stream_arn": "Only CloudFormation calls it, while it deploys, and wants the version that it has just deployed.",
 }
 CANARY: Final = codedeploy.LambdaDeploymentConfig.CANARY_10_PERCENT_5_MINUTES
@@ -37,7 +37,7 @@ HEALTH: Final = {**STAGE, "Method": "GET", "Resource": "/health"}
 
 
 class Release(Construct):
-    """A deployment group for the alias of every function but those in ``WITHOUT_CANARY``, and the alarms that they obey.
+    """A deployment group for the alias of every function not in ``WITHOUT_CANARY``, and the alarms that they obey.
 
     The alarms watch this Region's own metrics, at the alias, so they see both versions: a release begins with all
     alarms quiet, and what turns bad in it is either its fault or no moment for it.

@@ -147,7 +147,7 @@ ALARM_LIMITS: Final = AlarmLimits()
 
 @dataclass(frozen=True)
 class ReleaseLimits:
-    """What takes a new version back. A canary has a tenth of the calls, so shares are a tenth of what it may do alone."""
+    """What takes a new version back. A canary has a tenth of the calls: shares are of all of them."""
 
     of_minutes: int = 5  # how far alarms look back: the length of the canary
     error_minutes: int = 2  # one bad minute happens

@@ -129,6 +129,10 @@ def live_function(part: str) -> str:
     return f"{function_name(part)}:{LIVE}"
 
 
+# Every function that serves clients or their orders; `stream_arn` serves deployments.
+PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
+
+
 def queue_name(status: str) -> str:
     """Name of the FIFO queue of one status."""
     return f"relevo-{status}.fifo".replace("_", "-")

@@ -20,13 +20,12 @@ from loadtests.lab.gateway import PREPARE
 from loadtests.lab.layout import Seat
 from shared.adapters.accounts import Accounts
 from shared.domain.auth import Account, hash_password
-from shared.topology import STATUSES, TOPOLOGY, live_function
+from shared.topology import PARTS, TOPOLOGY, live_function
 
 USERNAME: Final = "lab"
 CALL_SECONDS: Final = 60.0
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
 SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 3, "health": 1, "authorizer": 1}
-PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor-{status}" for status in STATUSES))
 
 
 class WarmingError(Exception):

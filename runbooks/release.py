@@ -1,0 +1,264 @@
+"""`relevo release`: deploy what was synthesized, one Region after the other, and never the only healthy one.
+
+Nobody is drained for it: a canary of a tenth, alarms that take it back, and a peer that runs the old version are what
+keeps clients whole. Each Region is baked before the next one is touched. Running it again after a stop is safe: stacks
+that are deployed already stay as they are, and are baked again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from runbooks import live_versions
+from runbooks.asking import NoAnswer, ask, one_line_errors, one_region_or_all, refuse
+from runbooks.live_versions import Live, UnderWayError
+from runbooks.release_judgement import STEPS, Look, State, States, Step, Verdict, judge, reasons_not_to
+from runbooks.synthetic_orders import CheckAccountError, SyntheticOrders, make_account
+from runbooks.target import Target, current_target
+from shared.adapters.peer import peer_serves
+from shared.alarms import ALARMS, PREFIX, RELEASE_PREFIX
+from shared.slo import RELEASE_LIMITS
+from shared.topology import TOPOLOGY
+
+APP: Final = Path("cdk.out")
+CDK: Final = "aws-cdk@2.1148.1"
+# The rest are signals: many, and one of them alone says little.
+TELLING: Final = {name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name)}
+# A sentinel's look is told by this machine's clock, which may be a little off.
+LEAST_LOOK_AGE: Final = timedelta(seconds=15)
+
+Deploy = Callable[[Step], int]
+
+
+def deploy_with_cdk(step: Step) -> int:
+    """Deploy one stack with the CDK's CLI, which asks before it widens permissions; returns its exit code."""
+    beside = Path(sys.executable).with_name("npx")
+    npx = str(beside) if beside.exists() else "npx"
+    command = [npx, "--yes", CDK, "deploy", "--app", str(APP), "--exclusively", step.stack]
+    return subprocess.run(command, stdout=2, check=False).returncode  # noqa: S603  # fixed words, no shell
+
+
+def alarms_on(target: Target, region: str) -> tuple[str, ...]:
+    """Alarms of a Region that are on: those that tell somebody, and those that stop a release."""
+    pages = target.client("cloudwatch", region).get_paginator("describe_alarms").paginate(
+        StateValue="ALARM", AlarmNamePrefix=f"{PREFIX}-", AlarmTypes=["CompositeAlarm", "MetricAlarm"]
+    )  # fmt: skip
+    names = {
+        found["AlarmName"] for page in pages for kind in ("CompositeAlarms", "MetricAlarms") for found in page[kind]
+    }
+    return tuple(sorted(name for name in names if name in TELLING or name.startswith(RELEASE_PREFIX)))
+
+
+def state_of(target: Target, region: str) -> State:
+    aliases = live_versions.look(target.client("lambda", region)).values()
+    return State(
+        serves=peer_serves(target.api_url(region), TOPOLOGY.region_api_name(region)),
+        register=target.control(region).register(),
+        guard=target.order_queries(region).guard(),
+        alarms=alarms_on(target, region),
+        moving=tuple(live.text for live in aliases if live.is_moving),
+    )
+
+
+@dataclass
+class Outcome:
+    """How far a release came."""
+
+    deployed: list[str] = field(default_factory=list)
+    baked: list[str] = field(default_factory=list)
+    stopped_at: str | None = None
+    reasons: list[str] = field(default_factory=list)
+    taken_back: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One run over the steps; ``say`` gets a line of progress at a time."""
+
+    target: Target
+    deploy: Deploy
+    say: Callable[[str], None]
+    accepted: Sequence[str] = ()
+    is_first: bool = False
+    steps: Sequence[Step] = STEPS
+
+    def reasons(self) -> list[str]:
+        """Why nothing may be released now."""
+        brief = self.target.brief()
+        if self.is_first:
+            seen = ask(TOPOLOGY.region_names, lambda region: live_versions.look(brief.client("lambda", region)))
+            return [
+                f"{region} is deployed, or does not answer: this is not the first time"
+                for region in seen
+                if seen[region]
+            ]
+        states: States = ask(TOPOLOGY.region_names, lambda region: state_of(brief, region))
+        looked_within = max(self.target.timing.peer_gone, LEAST_LOOK_AGE)
+        return reasons_not_to(states, accepted=self.accepted, now=datetime.now(UTC), looked_within=looked_within)
+
+    def run(self) -> Outcome:
+        """Deploy and bake step by step; stops at the first that may not begin, fails, or bakes badly."""
+        outcome = Outcome()
+        for step in self.steps:
+            reasons = self.reasons() or self._release(step, outcome)
+            if reasons:
+                outcome.stopped_at, outcome.reasons = step.stack, reasons
+                break
+        return outcome
+
+    def _release(self, step: Step, outcome: Outcome) -> list[str]:
+        """Deploy one stack, and bake it if it is a Region's; returns what went wrong."""
+        functions = self.target.client("lambda", step.region)
+        before = live_versions.look(functions) if step.is_baked else {}
+        self.say(f"deploying {step.stack} in {step.region}")
+        if code := self.deploy(step):
+            # CloudFormation has rolled back what it could, aliases too.
+            self._take_back(step, before, outcome)
+            return [f"the CDK ended with {code}; CloudFormation tells why in the events of {step.stack}"]
+        outcome.deployed.append(step.stack)
+        if not step.is_baked or self.is_first:
+            return []
+        live_versions.note_before(functions, before, live_versions.look(functions))
+        if forward := live_versions.take_forward(functions):
+            self.say(f"taken forward again: {', '.join(live.text for live in forward)}")
+        verdict = self.bake(step.region)
+        if verdict.word == "bad":
+            self._take_back(step, before, outcome)
+            return list(verdict.reasons)
+        outcome.baked.append(step.region)
+        return []
+
+    def bake(self, region: str) -> Verdict:
+        """Look at a Region until its bake is over or has failed."""
+        limits, scale = RELEASE_LIMITS, self.target.time_scale
+        bake = timedelta(minutes=limits.bake_minutes * scale)
+        orders = SyntheticOrders(self.target, region, make_account(self.target))
+        self.say(f"baking {region} for {bake.total_seconds():.0f} s: alarms of both Regions, and synthetic orders")
+        looks: list[Look] = []
+        while True:
+            looks.append(self._look(orders))
+            verdict = judge(looks, bake=bake)
+            if verdict.word != "goes on":
+                return verdict
+            time.sleep(limits.order_seconds * scale)
+
+    def _look(self, orders: SyntheticOrders) -> Look:
+        fault = ask([orders.region], lambda _: orders.fault())[orders.region]
+        brief = self.target.brief()
+        seen = ask(TOPOLOGY.region_names, lambda region: alarms_on(brief, region))
+        silent = [f"{region}: {found.reason}" for region, found in seen.items() if isinstance(found, NoAnswer)]
+        on = [
+            f"{name} of {region}"
+            for region, found in seen.items() if not isinstance(found, NoAnswer)
+            for name in found if name not in self.accepted
+        ]  # fmt: skip
+        return Look(
+            datetime.now(UTC), fault.reason if isinstance(fault, NoAnswer) else fault, tuple(on), "; ".join(silent)
+        )
+
+    def _take_back(self, step: Step, before: dict[str, Live], outcome: Outcome) -> None:
+        """Make live again what was before, in this Region alone."""
+        versions = {part: live.version for part, live in before.items()}
+        functions = self.target.client("lambda", step.region)
+        moved = ask([step.region], lambda _: live_versions.restore(functions, versions))[step.region]
+        if isinstance(moved, NoAnswer):
+            self.say(f"NOT taken back in {step.region}: {moved.reason}; drain it: relevo drain {step.region}")
+            return
+        outcome.taken_back = [f"{live.text} -> {versions[live.part]}" for live in moved]
+
+
+def release(
+    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    back: Annotated[
+        str | None,
+        typer.Option(
+            "--back", help="Make live in this Region what was before its release.", callback=one_region_or_all
+        ),
+    ] = None,
+    accept_alarm: Annotated[
+        list[str] | None, typer.Option("--accept-alarm", help="Go on although this alarm is on; may be repeated.")
+    ] = None,
+    first: Annotated[
+        bool, typer.Option("--first", help="Nothing is deployed yet: there is nothing to protect and to bake.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the outcome as JSON, the rest on standard error.")
+    ] = False,
+) -> None:
+    """Deploy Region by Region, each baked before the next, and taken back if its bake is bad."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=as_json)
+
+    target = current_target()
+    with one_line_errors():
+        if back is not None:
+            _back(target, back, yes=yes, say=say)
+            return
+        run = Release(target, deploy_with_cdk, say, tuple(accept_alarm or ()), is_first=first)
+        _print_plan(run)
+        if not yes:
+            say("nothing done; add --yes to act")
+            return
+        if target.name == "lab":
+            refuse("the lab is deployed by `relevo up`; nothing done")
+        if not (APP / "manifest.json").is_file():
+            refuse(f"{APP} holds no app: run `make synth`")
+        try:
+            outcome = run.run()
+        except CheckAccountError as error:
+            refuse(f"stopped before a bake: {error}")
+    _tell(outcome, as_json=as_json)
+
+
+def _print_plan(run: Release) -> None:
+    minutes = RELEASE_LIMITS.bake_minutes * run.target.time_scale
+    run.say(f"{run.target.name}: release {APP}; before each step both Regions must be well, and no alarm on")
+    for number, step in enumerate(run.steps, 1):
+        baked = f", a tenth for five minutes; then bake it for {minutes:g} min, and take it back if that is bad"
+        run.say(f"  {number}. deploy {step.stack} in {step.region}{baked if step.is_baked else ''}")
+    for step in run.steps:
+        if step.is_baked:
+            run.say(f"undo: relevo release --back {step.region} --yes")
+    for reason in run.reasons():
+        run.say(f"not now: {reason}")
+
+
+def _tell(outcome: Outcome, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(asdict(outcome)))
+    for moved in outcome.taken_back:
+        typer.echo(f"taken back: {moved}", err=as_json)
+    if outcome.stopped_at is None:
+        typer.echo(f"released: {', '.join(outcome.deployed)}", err=as_json)
+        return
+    refuse(f"stopped at {outcome.stopped_at}: {'; '.join(outcome.reasons)}. Nothing after it was touched")
+
+
+def _back(target: Target, region: str, *, yes: bool, say: Callable[[str], None]) -> None:
+    functions = target.client("lambda", region)
+    moves = [live for live in live_versions.look(functions).values() if live.before is not None]
+    for live in moves:
+        say(f"{target.name}: plan: {live.text} -> {live.before} in {region}, at once")
+    if not moves:
+        say(f"{target.name}: {region} has nothing to take back")
+        return
+    say("undo: relevo release --yes")
+    if not yes:
+        say("nothing done; add --yes to act")
+        return
+    try:
+        moved = live_versions.take_back(functions)
+    except UnderWayError as error:
+        refuse(f"{error}: `aws cloudformation cancel-update-stack` lets CloudFormation roll it back")
+    say(f"{target.name}: {len(moved)} functions of {region} run what they ran before its release")
