@@ -1,6 +1,7 @@
 """Which version of each function is live in one Region, and which one it was before: what a release moves.
 
-The alias itself keeps the note, so that whoever takes a release back needs to know nothing of it.
+The alias itself keeps the note (its description), so that whoever takes a release back needs to know nothing of it, and
+a release that was interrupted goes on where it was.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 from shared.topology import LIVE, PARTS, function_name
 
-NOTE: Final = re.compile(r"(before|taken back): (\d+)")
+# What happened to an alias last: deployed and not yet baked, baked well, moved back after that, or put back where
+# CloudFormation has it.
+Word = Literal["baking", "released", "taken back", "restored"]
+NOTE: Final = re.compile(r"(baking|released|taken back|restored): (\d+) -> (\d+)")
 
 
 class UnderWayError(Exception):
@@ -21,12 +25,12 @@ class UnderWayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """One alias: the version that it names, and what its note says of another one."""
+    """One alias: the version that it names, and what its note says, if that is about this version."""
 
     part: str
     version: str
-    before: str | None = None  # what was live before this version
-    taken_back: str | None = None  # what was live after this version, and was taken back
+    word: Word | None = None
+    came_from: str = ""  # the version that it named before, if there is a word
     is_moving: bool = False
 
     @property
@@ -42,61 +46,69 @@ def look(client: Any, parts: Iterable[str] = PARTS) -> dict[str, Live]:
             alias = client.get_alias(FunctionName=function_name(part), Name=LIVE)
         except client.exceptions.ResourceNotFoundException:
             continue
+        version = alias["FunctionVersion"]
         note = NOTE.fullmatch(alias.get("Description", ""))
+        is_about_it = note is not None and note[3] == version  # else somebody deployed without `relevo release`
         found[part] = Live(
             part,
-            alias["FunctionVersion"],
-            before=note[2] if note and note[1] == "before" else None,
-            taken_back=note[2] if note and note[1] == "taken back" else None,
+            version,
+            word=cast("Word", note[1]) if note and is_about_it else None,
+            came_from=note[2] if note and is_about_it else "",
             is_moving=bool(alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")),
         )
     return found
 
 
-def note_before(client: Any, before: Mapping[str, Live], now: Mapping[str, Live]) -> None:
-    """Write into each alias that a deployment has moved which version it named before."""
-    for part, live in now.items():
+def note_deployed(client: Any, before: Mapping[str, Live]) -> None:
+    """Note for the bake what a deployment has moved, and move aliases that were taken back to what is deployed.
+
+    A deployment without a newer version leaves those alone: CloudFormation takes them for what it once made them.
+    """
+    for part, live in look(client).items():
         if part in before and before[part].version != live.version:
-            _move(client, live.part, live.version, "before", before[part].version)
+            _move(client, part, "baking", before[part].version, live.version)
+        elif live.word == "taken back":
+            _move(client, part, "baking", live.version, live.came_from)
 
 
-def take_back(client: Any) -> list[Live]:
-    """Move every alias back to the version that its note names, all at once; returns those that were moved.
+def note_baked(client: Any) -> None:
+    for live in look(client).values():
+        if live.word == "baking":
+            _move(client, live.part, "released", live.came_from, live.version)
 
-    Raises ``UnderWayError`` while a deployment moves one of them: it would go on.
+
+def take_back(client: Any, *words: Word) -> list[str]:
+    """Move aliases with one of these words back to where they came from, at once; returns what was moved.
+
+    Raises ``UnderWayError`` while a deployment moves an alias: it would go on.
     """
     found = look(client)
     if moving := [live.text for live in found.values() if live.is_moving]:
-        raise UnderWayError(f"a deployment is under way ({', '.join(moving)}); end it first")
-    return restore(client, {part: live.before for part, live in found.items() if live.before is not None})
-
-
-def restore(client: Any, versions: Mapping[str, str]) -> list[Live]:
-    """Make these versions live, whatever is now; returns the aliases that were moved."""
-    found = look(client)
-    moved = [found[part] for part, version in versions.items() if found[part].version != version]
+        raise UnderWayError(f"a deployment is under way ({', '.join(moving)})")
+    moved = [live for live in found.values() if live.word in words]
     for live in moved:
-        _move(client, live.part, versions[live.part], "taken back", live.version)
-    return moved
+        _move(client, live.part, "taken back", live.version, live.came_from)
+    return [f"{live.text} -> {live.came_from}" for live in moved]
 
 
-def take_forward(client: Any) -> list[Live]:
-    """Move aliases that were taken back to what is deployed; returns those that were moved.
+def restore(client: Any, before: Mapping[str, Live]) -> list[str]:
+    """Put aliases where they were before a deployment that failed, if that did not; returns what was moved."""
+    found = look(client)
+    moved = [
+        found[part]
+        for part, old in before.items()
+        if found[part].version != old.version or (found[part].is_moving and not old.is_moving)
+    ]
+    for live in moved:
+        _move(client, live.part, "restored", live.version, before[live.part].version)
+    return [f"{live.text} -> {before[live.part].version}" for live in moved]
 
-    After a deployment that brought no newer version: CloudFormation takes them for what it once made them.
-    """
-    found = [live for live in look(client).values() if live.taken_back is not None]
-    for live in found:
-        assert live.taken_back is not None
-        _move(client, live.part, live.taken_back, "before", live.version)
-    return found
 
-
-def _move(client: Any, part: str, version: str, said: Literal["before", "taken back"], other: str) -> None:
+def _move(client: Any, part: str, word: Word, from_version: str, to_version: str) -> None:
     client.update_alias(
         FunctionName=function_name(part),
         Name=LIVE,
-        FunctionVersion=version,
-        Description=f"{said}: {other}",
+        FunctionVersion=to_version,
+        Description=f"{word}: {from_version} -> {to_version}",
         RoutingConfig={"AdditionalVersionWeights": {}},
     )

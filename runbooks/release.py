@@ -18,15 +18,17 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runbooks import live_versions
-from runbooks.asking import NoAnswer, ask, one_line_errors, one_region_or_all, refuse
-from runbooks.live_versions import Live, UnderWayError
+from runbooks.asking import NoAnswer, ask, one_line_errors, one_region_or_all, reason_of, refuse
+from runbooks.live_versions import UnderWayError, Word
 from runbooks.release_judgement import STEPS, Look, State, States, Step, Verdict, judge, reasons_not_to
 from runbooks.synthetic_orders import CheckAccountError, SyntheticOrders, make_account
 from runbooks.target import Target, current_target
 from shared.adapters.peer import peer_serves
 from shared.alarms import ALARMS, PREFIX, RELEASE_PREFIX
+from shared.domain.auth import Account
 from shared.slo import RELEASE_LIMITS
 from shared.topology import TOPOLOGY
 
@@ -36,6 +38,8 @@ CDK: Final = "aws-cdk@2.1148.1"
 TELLING: Final = {name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name)}
 # A sentinel's look is told by this machine's clock, which may be a little off.
 LEAST_LOOK_AGE: Final = timedelta(seconds=15)
+
+RELEASED: Final[tuple[Word, ...]] = ("released", "baking")
 
 Deploy = Callable[[Step], int]
 
@@ -96,12 +100,12 @@ class Release:
         """Why nothing may be released now."""
         brief = self.target.brief()
         if self.is_first:
-            seen = ask(TOPOLOGY.region_names, lambda region: live_versions.look(brief.client("lambda", region)))
-            return [
-                f"{region} is deployed, or does not answer: this is not the first time"
-                for region in seen
-                if seen[region]
+            serving = [
+                region
+                for region in TOPOLOGY.region_names
+                if peer_serves(brief.api_url(region), TOPOLOGY.region_api_name(region))
             ]
+            return [f"{region} serves: this is not the first time" for region in serving]
         states: States = ask(TOPOLOGY.region_names, lambda region: state_of(brief, region))
         looked_within = max(self.target.timing.peer_gone, LEAST_LOOK_AGE)
         return reasons_not_to(states, accepted=self.accepted, now=datetime.now(UTC), looked_within=looked_within)
@@ -109,40 +113,41 @@ class Release:
     def run(self) -> Outcome:
         """Deploy and bake step by step; stops at the first that may not begin, fails, or bakes badly."""
         outcome = Outcome()
+        # Before anything is deployed: without it nothing could be baked.
+        account = None if self.is_first or self.reasons() else make_account(self.target)
         for step in self.steps:
-            reasons = self.reasons() or self._release(step, outcome)
+            reasons = self.reasons() or self._release(step, account, outcome)
             if reasons:
                 outcome.stopped_at, outcome.reasons = step.stack, reasons
                 break
         return outcome
 
-    def _release(self, step: Step, outcome: Outcome) -> list[str]:
+    def _release(self, step: Step, account: Account | None, outcome: Outcome) -> list[str]:
         """Deploy one stack, and bake it if it is a Region's; returns what went wrong."""
         functions = self.target.client("lambda", step.region)
         before = live_versions.look(functions) if step.is_baked else {}
         self.say(f"deploying {step.stack} in {step.region}")
         if code := self.deploy(step):
             # CloudFormation has rolled back what it could, aliases too.
-            self._take_back(step, before, outcome)
+            outcome.taken_back = self._moved_back(step, lambda: live_versions.restore(functions, before))
             return [f"the CDK ended with {code}; CloudFormation tells why in the events of {step.stack}"]
         outcome.deployed.append(step.stack)
-        if not step.is_baked or self.is_first:
+        if not step.is_baked or account is None:
             return []
-        live_versions.note_before(functions, before, live_versions.look(functions))
-        if forward := live_versions.take_forward(functions):
-            self.say(f"taken forward again: {', '.join(live.text for live in forward)}")
-        verdict = self.bake(step.region)
+        live_versions.note_deployed(functions, before)
+        verdict = self.bake(step.region, account)
         if verdict.word == "bad":
-            self._take_back(step, before, outcome)
+            outcome.taken_back = self._moved_back(step, lambda: live_versions.take_back(functions, "baking"))
             return list(verdict.reasons)
+        live_versions.note_baked(functions)
         outcome.baked.append(step.region)
         return []
 
-    def bake(self, region: str) -> Verdict:
+    def bake(self, region: str, account: Account) -> Verdict:
         """Look at a Region until its bake is over or has failed."""
         limits, scale = RELEASE_LIMITS, self.target.time_scale
         bake = timedelta(minutes=limits.bake_minutes * scale)
-        orders = SyntheticOrders(self.target, region, make_account(self.target))
+        orders = SyntheticOrders(self.target, region, account)
         self.say(f"baking {region} for {bake.total_seconds():.0f} s: alarms of both Regions, and synthetic orders")
         looks: list[Look] = []
         while True:
@@ -166,15 +171,14 @@ class Release:
             datetime.now(UTC), fault.reason if isinstance(fault, NoAnswer) else fault, tuple(on), "; ".join(silent)
         )
 
-    def _take_back(self, step: Step, before: dict[str, Live], outcome: Outcome) -> None:
-        """Make live again what was before, in this Region alone."""
-        versions = {part: live.version for part, live in before.items()}
-        functions = self.target.client("lambda", step.region)
-        moved = ask([step.region], lambda _: live_versions.restore(functions, versions))[step.region]
-        if isinstance(moved, NoAnswer):
-            self.say(f"NOT taken back in {step.region}: {moved.reason}; drain it: relevo drain {step.region}")
-            return
-        outcome.taken_back = [f"{live.text} -> {versions[live.part]}" for live in moved]
+    def _moved_back(self, step: Step, move: Callable[[], list[str]]) -> list[str]:
+        """What was live before is made live again, in this Region alone; its own illness may forbid even that."""
+        try:
+            return move()
+        except (ClientError, BotoCoreError, UnderWayError) as error:
+            reason = str(error) if isinstance(error, UnderWayError) else reason_of(error)
+            self.say(f"NOT taken back in {step.region}: {reason}. Drain it: relevo drain {step.region}")
+            return []
 
 
 def release(
@@ -206,8 +210,10 @@ def release(
             _back(target, back, yes=yes, say=say)
             return
         run = Release(target, deploy_with_cdk, say, tuple(accept_alarm or ()), is_first=first)
-        _print_plan(run)
+        reasons = _plan(run)
         if not yes:
+            if as_json:
+                typer.echo(json.dumps({"steps": [asdict(step) for step in run.steps], "not_now": reasons}))
             say("nothing done; add --yes to act")
             return
         if target.name == "lab":
@@ -217,11 +223,12 @@ def release(
         try:
             outcome = run.run()
         except CheckAccountError as error:
-            refuse(f"stopped before a bake: {error}")
+            refuse(f"nothing done: {error}")
     _tell(outcome, as_json=as_json)
 
 
-def _print_plan(run: Release) -> None:
+def _plan(run: Release) -> list[str]:
+    """Print the plan and its undo; returns why it may not begin."""
     minutes = RELEASE_LIMITS.bake_minutes * run.target.time_scale
     run.say(f"{run.target.name}: release {APP}; before each step both Regions must be well, and no alarm on")
     for number, step in enumerate(run.steps, 1):
@@ -230,8 +237,10 @@ def _print_plan(run: Release) -> None:
     for step in run.steps:
         if step.is_baked:
             run.say(f"undo: relevo release --back {step.region} --yes")
-    for reason in run.reasons():
+    reasons = run.reasons()
+    for reason in reasons:
         run.say(f"not now: {reason}")
+    return reasons
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
@@ -247,9 +256,9 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
 
 def _back(target: Target, region: str, *, yes: bool, say: Callable[[str], None]) -> None:
     functions = target.client("lambda", region)
-    moves = [live for live in live_versions.look(functions).values() if live.before is not None]
+    moves = [live for live in live_versions.look(functions).values() if live.word in RELEASED]
     for live in moves:
-        say(f"{target.name}: plan: {live.text} -> {live.before} in {region}, at once")
+        say(f"{target.name}: plan: {live.text} -> {live.came_from} in {region}, at once")
     if not moves:
         say(f"{target.name}: {region} has nothing to take back")
         return
@@ -258,7 +267,7 @@ def _back(target: Target, region: str, *, yes: bool, say: Callable[[str], None])
         say("nothing done; add --yes to act")
         return
     try:
-        moved = live_versions.take_back(functions)
+        moved = live_versions.take_back(functions, *RELEASED)
     except UnderWayError as error:
-        refuse(f"{error}: `aws cloudformation cancel-update-stack` lets CloudFormation roll it back")
+        refuse(f"{error}: let CloudFormation roll it back, `aws cloudformation cancel-update-stack`")
     say(f"{target.name}: {len(moved)} functions of {region} run what they ran before its release")
