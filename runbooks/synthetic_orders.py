@@ -27,6 +27,7 @@ from shared.topology import TOPOLOGY
 USERNAME: Final = "release-check"
 ASK_SECONDS: Final = 5.0
 ACCOUNT_SECONDS: Final = 30.0
+SHOWN_SECONDS: Final = RELEASE_LIMITS.shown_seconds
 PRODUCT: Final = "release check"
 STATUSES_SENT: Final = ("created", "assigned", "cancelled")
 
@@ -41,12 +42,17 @@ class Answer:
     body: Any
 
 
+def new_account() -> Account:
+    """Nobody knows its password, not even who makes it."""
+    return Account(USERNAME, "client", hash_password(secrets.token_urlsafe(4 * MIN_PASSWORD)))
+
+
 def make_account(target: Target) -> Account:
     """The account of synthetic orders, made if there is none, and known in every Region."""
     owner = target.accounts(TOPOLOGY.owner_region)
     account = owner.account(USERNAME)
     if account is None:
-        account = Account(USERNAME, "client", hash_password(secrets.token_urlsafe(4 * MIN_PASSWORD)))
+        account = new_account()
         try:
             owner.add(account, now=datetime.now(UTC))
         except AccountExistsError as error:
@@ -91,7 +97,7 @@ class SyntheticOrders:
             return seen.body["status"] == STATUSES_SENT[-1] and set(events.values()) <= done
 
         began = time.monotonic()
-        if not wait_for(shown, RELEASE_LIMITS.shown_seconds):
+        if not wait_for(shown, SHOWN_SECONDS):
             return f"{order_id} was taken, but not shown with its effects within {time.monotonic() - began:.0f} s"
         return ""
 

@@ -156,7 +156,7 @@ class ReleaseLimits:
     health_error_share: float = 0.05  # of the answers to the checkers; a canary that fails them all makes 0.1
     latency_ms: float = LATENCY_MS
     bake_minutes: float = 10.0  # longer than alarms look back, and ten runs of the sentinel
-    order_seconds: float = 30.0  # between two synthetic orders
+    order_seconds: float = 60.0  # between two synthetic orders
     shown_seconds: float = BY_NAME["freshness_p99_seconds"].real  # within which an order has its effect
     failed_orders: int = 0
 
