@@ -14,7 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from shared.topology import Function, Topology, function_name
+from shared.topology import LIVE, Function, Topology, function_name
 
 LOG_RETENTION = logs.RetentionDays.ONE_MONTH
 
@@ -32,7 +32,10 @@ class Surroundings:
 
 
 class ProductFunction(Construct):
-    """One Lambda function named ``relevo-<part>``, running ``regions.handlers.<module>.handler``."""
+    """One Lambda function named ``relevo-<part>``, running ``regions.handlers.<module>.handler``.
+
+    Rights and environment go to ``function``. Whoever calls it calls ``live``, the alias of its published version.
+    """
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class ProductFunction(Construct):
         environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.part = part
         name = function_name(part)
         log_group = logs.LogGroup(
             self,
@@ -77,7 +81,10 @@ class ProductFunction(Construct):
                 "POWERTOOLS_SERVICE_NAME": part.replace("_", "-"),
                 **(environment or {}),
             },
+            # Kept when a newer one comes, so that there is one to go back to; one that failed to deploy is not.
+            current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE),
         )
+        self.live = lambda_.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",

@@ -113,7 +113,7 @@ class Relay(Construct):
         allow(replicas.order_log, self.function, "Query")
         view.allow_projection(self.function)
         announcer.allow(self.function)
-        self.function.function.add_event_source(
+        self.function.live.add_event_source(
             sources.DynamoEventSource(
                 replicas.order_log,
                 starting_position=lambda_.StartingPosition.TRIM_HORIZON,  # LATEST can miss events of a deployment
@@ -178,7 +178,7 @@ class Processor(Construct):
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         # An old message may have been worked on in the peer Region, which may have taken over.
         self.function.allow(["dynamodb:GetItem"], table_arn(self, topology.order_log_table, region=surroundings.peer))
-        self.function.function.add_event_source(
+        self.function.live.add_event_source(
             sources.SqsEventSource(
                 self.queue,
                 batch_size=10,

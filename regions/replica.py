@@ -33,7 +33,7 @@ class Replicas(Construct):
             self,
             "StreamArn",
             resource_type="Custom::ReplicaStreamArn",
-            service_token=provider.function.function_arn,
+            service_token=provider.live.function_arn,
             # Without it CloudFormation waits an hour for a provider that dies without an answer.
             service_timeout=cdk.Duration.seconds(120),
             properties={"TableName": topology.order_log_table},

@@ -50,13 +50,13 @@ class Sentinel(Construct):
             *(queue.queue_arn for queue in (*queues, pipeline.relay.failures)),
         )
         # A look that could not start is not made up for: the next minute brings a fresh one.
-        self.function.function.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
+        self.function.live.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
         events.Rule(
             self,
             "EveryMinute",
             description="Starts the sentinel",
             schedule=events.Schedule.rate(cdk.Duration.minutes(1)),
             targets=[
-                targets.LambdaFunction(self.function.function, retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
+                targets.LambdaFunction(self.function.live, retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
             ],
         )

@@ -16,6 +16,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.keyring import Keyring
 from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
 from regions.pipeline import Pipeline
+from regions.release import Release
 from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
@@ -58,9 +59,9 @@ class RegionStack(cdk.Stack):
             topology=topology,
             region=region,
             zone=zone,
-            api_function=_api_function(self, surroundings, replicas, view, keyring).function,
-            health_function=_health_function(self, surroundings, replicas, view, keyring).function,
-            authorizer_function=_authorizer_function(self, surroundings, replicas, keyring).function,
+            api_function=_api_function(self, surroundings, replicas, view, keyring).live,
+            health_function=_health_function(self, surroundings, replicas, view, keyring).live,
+            authorizer_function=_authorizer_function(self, surroundings, replicas, keyring).live,
         )
         Firewall(self, "Firewall", topology=topology, stage_arn=api.stage_arn)
         Routing(
@@ -74,6 +75,9 @@ class RegionStack(cdk.Stack):
         )
         Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
         Dashboard(self, "Dashboard", topology=topology, region=region)
+        Release(
+            self, "Release", functions=[found for found in self.node.find_all() if isinstance(found, ProductFunction)]
+        )
         cdk.CfnOutput(self, "ApiId", value=api.rest_api.rest_api_id)
         cdk.CfnOutput(self, "ApiStage", value=api.rest_api.deployment_stage.stage_name)
 

@@ -11,6 +11,7 @@ from runbooks.keys import app as keys
 from runbooks.readmit import readmit
 from runbooks.reconcile import reconcile
 from runbooks.redrive import redrive
+from runbooks.release import release
 from runbooks.status import status
 from runbooks.takeover import app as takeover
 from runbooks.unpark import unpark
@@ -27,5 +28,6 @@ def register(app: typer.Typer) -> None:
     app.command()(readmit)
     app.command()(reconcile)
     app.command()(redrive)
+    app.command()(release)
     app.command()(status)
     app.command()(unpark)

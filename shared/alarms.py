@@ -12,6 +12,8 @@ from typing import Final, Literal
 Severity = Literal["SEV-1", "SEV-2", "ticket"]
 Channel = Literal["page", "ticket"]
 PREFIX: Final = "relevo"
+RELEASE_PREFIX: Final = f"{PREFIX}-release-"  # these tell nobody: they stop a release and take it back
+RELEASE_RUNBOOK: Final = "runbooks/release.md"
 
 
 @dataclass(frozen=True)

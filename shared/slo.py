@@ -143,3 +143,22 @@ class AlarmLimits:
 
 
 ALARM_LIMITS: Final = AlarmLimits()
+
+
+@dataclass(frozen=True)
+class ReleaseLimits:
+    """What takes a new version back. A canary has a tenth of the calls: shares are of all of them."""
+
+    of_minutes: int = 5  # how far alarms look back: the length of the canary
+    error_minutes: int = 2  # one bad minute happens
+    slow_minutes: int = 3  # cold starts of a new version are over by then
+    error_share: float = 10 * AVAILABILITY.budget
+    health_error_share: float = 0.05  # of the answers to the checkers; a canary that fails them all makes 0.1
+    latency_ms: float = LATENCY_MS
+    bake_minutes: float = 10.0  # longer than alarms look back, and ten runs of the sentinel
+    order_seconds: float = 60.0  # between two synthetic orders
+    shown_seconds: float = BY_NAME["freshness_p99_seconds"].real  # within which an order has its effect
+    failed_orders: int = 0
+
+
+RELEASE_LIMITS: Final = ReleaseLimits()

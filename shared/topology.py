@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 STATUSES: Final = ("created", "assigned", "in_transit", "failed", "delivered", "cancelled")
+# The alias of every function: nobody calls a function otherwise, so that a release is a change of aliases.
+LIVE: Final = "live"
 
 Consistency = Literal["eventual", "strong"]
 
@@ -49,6 +51,8 @@ class Topology:
 
     regions: tuple[Region, ...] = (Region("us-east-1", "127.0.1.1"), Region("us-east-2", "127.0.2.1"))
     owner_region: str = "us-east-2"  # of the global tables: Route 53's control plane is in us-east-1 already
+    # Route 53's and IAM's control planes are in us-east-1: what a release breaks is met in the other one first.
+    release_order: tuple[str, ...] = ("us-east-2", "us-east-1")
     witness_region: str = "us-west-2"  # only in strong mode
     consistency: Consistency = "eventual"
     domain: str = "cargo.test"
@@ -118,6 +122,15 @@ TOPOLOGY: Final = Topology()
 def function_name(part: str) -> str:
     """Name of a Lambda function: ``relevo-api``, ``relevo-processor-in-transit``."""
     return f"relevo-{part}".replace("_", "-")
+
+
+def live_function(part: str) -> str:
+    """What is invoked: ``relevo-api:live``."""
+    return f"{function_name(part)}:{LIVE}"
+
+
+# Every function that serves clients or their orders; `stream_arn` serves deployments.
+PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
 
 
 def queue_name(status: str) -> str:

@@ -46,6 +46,18 @@ def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
     eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
 
 
+def reserve_for_versions(lambda_svc: Any) -> None:
+    """Let what a function reserves hold for its versions too: their records are without it, and were not limited."""
+    reserved = lambda_svc._reserved_concurrency  # noqa: SLF001
+
+    def reserved_by_function(record: Any, config: Any) -> Any:
+        account, region = lambda_svc._account_region_from_function_config(config)  # noqa: SLF001
+        function = lambda_svc._functions.get_scoped(account, region, config["FunctionName"])  # noqa: SLF001
+        return reserved(function or record, config)
+
+    lambda_svc._reserved_concurrency = reserved_by_function  # noqa: SLF001
+
+
 def give_up_health(app: Any) -> None:
     """Leave ``/health`` to the API: MiniStack would answer it whatever host is asked for."""
     app._HEALTH_PATHS = ("/_ministack/health",)  # noqa: SLF001

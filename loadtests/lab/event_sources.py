@@ -154,6 +154,10 @@ def _failure_queue(properties: Mapping[str, object], resources: Resources) -> st
 def _function_name(reference: object, resources: Resources) -> str:
     if isinstance(reference, str):
         return reference
+    match reference:
+        # An alias as the CDK names it: the function's name out of the alias's ARN, and the alias.
+        case {"Fn::Join": ["", [{"Fn::Select": [6, {"Fn::Split": [":", {"Ref": _} as alias]}]}, str(qualifier)]]}:
+            return f"{_function_name(alias, resources).partition(':')[0]}{qualifier}"
     kind, properties = _referred(reference, resources)
     match kind:
         case "AWS::Lambda::Function":

@@ -25,6 +25,7 @@ from loadtests.lab.emulated_services import (
     know_fifo_topics,
     remember_expressions,
     remember_principals,
+    reserve_for_versions,
 )
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
@@ -42,6 +43,7 @@ CHANGES: Final = (
     "MiniStack answers its own health only under /_ministack/health: /health is the product's",
     "schedules are looked at twice a second, and a throttled scheduled invocation waits up to a minute, as on AWS",
     "the rates of schedules follow the lab's time scale, as every wait of the product does",
+    "what a function reserves holds for calls by its alias, as on AWS",
     "a worker that fails takes no other worker of its function with it",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
@@ -253,6 +255,7 @@ def main() -> None:
 
     give_up_health(app)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
+    reserve_for_versions(lambda_svc)
     prepare_workers(lambda_runtime.Worker)
     pool_workers(lambda_svc, lambda_runtime)
     know_fifo_topics(sns)

@@ -16,8 +16,8 @@ LEFT_OUT_TYPES: Final[Mapping[str, str]] = {
     "AWS::Route53::HealthCheck": "the lab's DNS server runs it from the template",
     "AWS::Route53::RecordSet": "the lab's DNS server answers from the template",
     "AWS::WAFv2::WebACLAssociation": "MiniStack does not associate WAF with an API",
-    "AWS::CodeDeploy::Application": "MiniStack has no CodeDeploy",
-    "AWS::CodeDeploy::DeploymentGroup": "MiniStack has no CodeDeploy",
+    "AWS::CodeDeploy::Application": "MiniStack has no CodeDeploy: aliases move at once",
+    "AWS::CodeDeploy::DeploymentGroup": "MiniStack has no CodeDeploy: aliases move at once",
     "AWS::FIS::ExperimentTemplate": "MiniStack has no FIS; `relevo fault` injects faults here",
     "AWS::ApplicationSignals::ServiceLevelObjective": "MiniStack has no SLOs; drills judge the objectives",
     "AWS::CloudWatch::CompositeAlarm": "MiniStack has no composite alarms",
@@ -56,7 +56,7 @@ def leave_out(template: Template, reasons: Mapping[str, str]) -> tuple[Template,
         if not dangling:
             break
         gone |= dangling
-    kept = {name: _without_order(resource, gone) for name, resource in resources.items() if name not in gone}
+    kept = {name: _without_manner(resource, gone) for name, resource in resources.items() if name not in gone}
     outputs = {
         name: output
         for name, output in template.get("Outputs", {}).items()
@@ -93,16 +93,19 @@ def _shared(gone: Mapping[str, str], resource: Mapping[str, Any]) -> list[str]:
     return sorted(set(_references(resource.get("Properties", {}))) & gone.keys())
 
 
-def _without_order(resource: Mapping[str, Any], gone: Mapping[str, str]) -> dict[str, Any]:
-    """The resource without ``DependsOn`` on what is left out: mere order, no need."""
-    order = resource.get("DependsOn")
-    if order is None:
-        return dict(resource)
-    left = [name for name in ([order] if isinstance(order, str) else order) if name not in gone]
-    return {
-        **{key: value for key, value in resource.items() if key != "DependsOn"},
-        **({"DependsOn": left} if left else {}),
-    }
+def _without_manner(resource: Mapping[str, Any], gone: Mapping[str, str]) -> dict[str, Any]:
+    """The resource without order and manner of its deployment that need what is left out: it is the same without.
+
+    That is ``DependsOn``, and an ``UpdatePolicy`` that would let CodeDeploy move an alias.
+    """
+    kept = dict(resource)
+    if "DependsOn" in kept:
+        order = kept.pop("DependsOn")
+        if left := [name for name in ([order] if isinstance(order, str) else order) if name not in gone]:
+            kept["DependsOn"] = left
+    if set(_references(kept.get("UpdatePolicy"))) & gone.keys():
+        del kept["UpdatePolicy"]
+    return kept
 
 
 def _references(value: object) -> Iterator[str]:

@@ -20,13 +20,12 @@ from loadtests.lab.gateway import PREPARE
 from loadtests.lab.layout import Seat
 from shared.adapters.accounts import Accounts
 from shared.domain.auth import Account, hash_password
-from shared.topology import STATUSES, TOPOLOGY, function_name
+from shared.topology import PARTS, TOPOLOGY, live_function
 
 USERNAME: Final = "lab"
 CALL_SECONDS: Final = 60.0
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
 SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 3, "health": 1, "authorizer": 1}
-PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor-{status}" for status in STATUSES))
 
 
 class WarmingError(Exception):
@@ -62,7 +61,7 @@ def wait_for_account(seat: Seat, account: LabAccount, *, patience_seconds: float
 
 
 def prepare_workers(seat: Seat) -> None:
-    """Start one worker of every function."""
+    """Start one worker of every function, of the version that its alias names: nobody calls another one."""
     _prepare(seat, PARTS)
 
 
@@ -83,7 +82,7 @@ def try_api(seat: Seat, account: LabAccount) -> None:
 
 def start_sentinel(seat: Seat) -> None:
     """Start the sentinel now, without waiting for its schedule and for its minute."""
-    client(seat, "lambda").invoke(FunctionName=function_name("sentinel"), InvocationType="Event", Payload=b"{}")
+    client(seat, "lambda").invoke(FunctionName=live_function("sentinel"), InvocationType="Event", Payload=b"{}")
 
 
 def _prepare(seat: Seat, parts: tuple[str, ...]) -> None:
@@ -91,10 +90,10 @@ def _prepare(seat: Seat, parts: tuple[str, ...]) -> None:
     functions = client(seat, "lambda", timeout_seconds=CALL_SECONDS, attempts=1)
 
     def prepare(part: str) -> None:
-        answer = functions.invoke(FunctionName=function_name(part), Payload=json.dumps(PREPARE).encode())
+        answer = functions.invoke(FunctionName=live_function(part), Payload=json.dumps(PREPARE).encode())
         if "FunctionError" in answer:
             said = answer["Payload"].read()[:500].decode(errors="replace")
-            raise WarmingError(f"{function_name(part)} in {seat.region} does not start: {said}")
+            raise WarmingError(f"{live_function(part)} in {seat.region} does not start: {said}")
 
     with ThreadPoolExecutor(len(parts)) as pool:
         list(pool.map(prepare, parts))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from shared.alarms import RELEASE_PREFIX
 from tests.infra.templates import Template
 
 _TERM = re.compile(r'ALARM\("\$\{(?:Alarm|CompositeAlarm):([^}]+)\.Arn\}"\)')
@@ -20,8 +21,13 @@ class AlarmStates:
     template: Template
 
     @cached_property
-    def signals(self) -> dict[str, dict[str, Any]]:
+    def metric_alarms(self) -> dict[str, dict[str, Any]]:
         return {found["AlarmName"]: found for found in self.template.of_type("AWS::CloudWatch::Alarm").values()}
+
+    @cached_property
+    def signals(self) -> dict[str, dict[str, Any]]:
+        """What alarms are made of; those of a release stand by themselves (test_release)."""
+        return {name: found for name, found in self.metric_alarms.items() if not name.startswith(RELEASE_PREFIX)}
 
     @cached_property
     def composites(self) -> dict[str, dict[str, Any]]:

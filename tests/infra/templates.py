@@ -45,6 +45,11 @@ class Template:
         (properties,) = self.of_type(kind).values()
         return properties
 
+    def alias_text(self, alias: dict[str, Any]) -> str:
+        """What an alias is called by: ``relevo-api:live``."""
+        function = self.resources[alias["FunctionName"]["Ref"]]["Properties"]["FunctionName"]
+        return f"{function}:{alias['Name']}"
+
     def functions(self) -> dict[str, Any]:
         """Functions by their own names."""
         return {found["FunctionName"]: found for found in self.of_type("AWS::Lambda::Function").values()}
@@ -69,6 +74,8 @@ class Template:
         if not found:
             return logical_id
         kind = found["Type"].rpartition("::")[2]
+        if found["Type"] == "AWS::Lambda::Alias":
+            return f"Alias:{self.alias_text(found['Properties'])}"
         named_by = NAMED_BY.get(found["Type"])
         return f"{kind}:{found['Properties'].get(named_by, logical_id)}" if named_by else f"{kind}:{logical_id}"
 

@@ -23,7 +23,7 @@ SIGNAL = "relevo-signal-"
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "5XXError", "Latency"},
     "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
-    "AWS/Lambda": {"IteratorAge", "Throttles"},
+    "AWS/Lambda": {"IteratorAge", "Throttles", "Errors"},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
 }
 
@@ -63,7 +63,7 @@ def test_every_metric_is_one_that_the_code_or_aws_writes(alarms: AlarmStates, te
     queues = {found["QueueName"] for found in template.of_type("AWS::SQS::Queue").values()}
     tables = {TOPOLOGY.order_log_table, TOPOLOGY.order_view_table, TOPOLOGY.accounts_table, TOPOLOGY.control_table}
     (from_log,) = template.only("AWS::Logs::MetricFilter")["MetricTransformations"]
-    for name, alarm in alarms.signals.items():
+    for name, alarm in alarms.metric_alarms.items():
         for namespace, metric, of, _ in watched(alarm):
             match namespace:
                 case "Relevo" if not of:
@@ -97,7 +97,7 @@ def test_services_in_metrics_are_the_names_that_functions_write_them_under(templ
 
 
 def test_alarms_keep_to_what_cloudwatch_takes(alarms: AlarmStates) -> None:
-    for name, alarm in alarms.signals.items():
+    for name, alarm in alarms.metric_alarms.items():
         assert len(list(watched(alarm))) <= 10, name
         periods = {query["MetricStat"]["Period"] for query in alarm.get("Metrics", []) if "MetricStat" in query}
         period = max(periods or {alarm.get("Period", 0)})
@@ -374,6 +374,6 @@ def test_from_outside_one_alarm_tells_that_no_region_serves(outside: Template, a
 
 def test_no_two_alarms_of_us_east_1_share_a_name(outside: Template, assembly: Path) -> None:
     there = AlarmStates(Template.read(assembly, "relevo-us-east-1"))
-    assert outside.only("AWS::CloudWatch::Alarm")["AlarmName"] not in {*there.signals, *there.composites}
+    assert outside.only("AWS::CloudWatch::Alarm")["AlarmName"] not in {*there.metric_alarms, *there.composites}
     topics = {found["TopicName"] for found in outside.of_type("AWS::SNS::Topic").values()}
     assert not topics & {found["TopicName"] for found in there.template.of_type("AWS::SNS::Topic").values()}

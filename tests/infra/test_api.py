@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from shared.topology import TOPOLOGY, function_name
+from shared.topology import LIVE, TOPOLOGY, function_name, live_function
 from tests.infra.templates import Template
 
 API, HEALTH = function_name("api"), function_name("health")
@@ -79,7 +79,7 @@ class Gateway:
     def function_of(self, method: dict[str, Any]) -> str:
         assert method["Integration"]["Type"] == "AWS_PROXY"
         uri = self._template.render(method["Integration"]["Uri"])
-        return uri.partition("${Function:")[2].partition(".Arn}")[0]
+        return uri.partition("${Alias:")[2].partition("}")[0].removesuffix(f":{LIVE}")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_the_authorizer_asks_its_function_for_tokens_and_remembers_five_minutes(
     assert authorizer["IdentitySource"] == "method.request.header.Authorization"
     assert authorizer["AuthorizerResultTtlInSeconds"] == 300
     uri = template.render(authorizer["AuthorizerUri"])
-    assert f"/functions/${{Function:{function_name('authorizer')}.Arn}}/invocations" in uri
+    assert f"/functions/${{Alias:{live_function('authorizer')}}}/invocations" in uri
 
 
 def test_one_region_alone_may_carry_the_largest_step(template: Template) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, function_name, queue_name
+from shared.topology import LIVE, STATUSES, TOPOLOGY, dead_letter_queue_name, function_name, live_function, queue_name
 from tests.infra.templates import Template
 
 Mapping = dict[str, Any]
@@ -19,9 +20,13 @@ def queues(template: Template) -> dict[str, Mapping]:
 
 @pytest.fixture(scope="module")
 def mappings(template: Template) -> dict[str, Mapping]:
-    """Event source mappings by the name of the function."""
+    """Event source mappings by the name of the function; each goes to its alias."""
     found = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    return {template.resources[one["FunctionName"]["Ref"]]["Properties"]["FunctionName"]: one for one in found}
+    aliases = {template.render(one["FunctionName"]): one for one in found}
+    return {
+        re.fullmatch(rf"part 6 of \$\{{Alias:(.+):{LIVE}\}}:{LIVE}", text)[1]: one  # type: ignore[index]
+        for text, one in aliases.items()
+    }
 
 
 def test_there_is_one_fifo_queue_and_one_fifo_dead_letter_queue_per_status(
@@ -131,8 +136,9 @@ def test_the_sentinel_starts_every_minute_without_making_up_for_missed_looks(tem
     rule = template.only("AWS::Events::Rule")
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Targets"]
-    assert template.render(target["Arn"]) == f"${{Function:{function_name('sentinel')}.Arn}}"
+    assert template.render(target["Arn"]) == f"${{Alias:{live_function('sentinel')}}}"
     invoke = template.only("AWS::Lambda::EventInvokeConfig")
+    assert template.render(invoke["Qualifier"]) == f"part 7 of ${{Alias:{live_function('sentinel')}}}"
     assert invoke["MaximumRetryAttempts"] == 0
     assert invoke["MaximumEventAgeInSeconds"] == 60
     assert template.functions()[function_name("sentinel")]["ReservedConcurrentExecutions"] == 1

@@ -11,7 +11,7 @@ import pytest
 
 from loadtests.lab.deploy import client
 from loadtests.lab.layout import Layout
-from shared.topology import TOPOLOGY
+from shared.topology import PARTS, TOPOLOGY, function_name, live_function
 from tests.lab.running_lab import PROJECT, RunningLab, eventually
 
 pytestmark = pytest.mark.lab
@@ -58,6 +58,31 @@ def test_an_order_taken_in_a_region_has_its_effect_in_both(lab: RunningLab, regi
             lambda seen_from=seen_from: lab.effects(f"LAB-{region}", seen_from), within=20, what=f"in {seen_from}"
         )
         assert [effect["event_id"] for effect in effects] == [taken.body["event_id"]]
+
+
+@pytest.mark.parametrize("region", TOPOLOGY.region_names)
+def test_functions_run_as_the_version_that_their_alias_names_and_never_otherwise(lab: RunningLab, region: str) -> None:
+    """Two sets of workers, one for the alias and one for the function, would cost twice."""
+    lab.order(f"ALIAS-{region}", region=region)
+    logs = client(lab.layout.seats[region], "logs")
+    for part in PARTS:
+        streams = logs.describe_log_streams(logGroupName=f"/aws/lambda/{function_name(part)}")["logStreams"]
+        versions = {stream["logStreamName"].partition("[")[2].partition("]")[0] for stream in streams}
+        assert versions == {"1"}, part
+
+
+def test_what_a_function_reserves_holds_for_its_alias(lab: RunningLab) -> None:
+    region = TOPOLOGY.region_names[0]
+    functions = client(lab.layout.seats[region], "lambda", attempts=1)
+    name = function_name("sentinel")
+    reserved = functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"]
+    assert reserved == TOPOLOGY.sentinel.reserved_concurrency
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    try:
+        with pytest.raises(functions.exceptions.TooManyRequestsException):
+            functions.invoke(FunctionName=live_function("sentinel"), Payload=b"{}")
+    finally:
+        functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
 
 
 def test_the_edge_takes_orders_too(lab: RunningLab) -> None:
