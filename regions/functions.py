@@ -14,6 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from shared.experiments import DRILL_ALLOWED, DRILL_TAG
 from shared.topology import Function, Topology, function_name
 
 LOG_RETENTION = logs.RetentionDays.ONE_MONTH
@@ -78,6 +79,8 @@ class ProductFunction(Construct):
                 **(environment or {}),
             },
         )
+        if surroundings.topology.drills_allowed:
+            cdk.Tags.of(self.function).add(DRILL_TAG, DRILL_ALLOWED)
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-IAM5[Resource::*]",
