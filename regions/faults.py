@@ -91,7 +91,9 @@ class Faults(Construct):
         self._allow(role, ["lambda:GetFunction"], api.function.function_arn, conditions=TAGGED)
         written = self._bucket.arn_for_objects(f"{FAULT_FOLDER}/*")
         self._allow(role, ["s3:PutObject", "s3:DeleteObject"], written)
-        self._acknowledge(role, f"{self._spoken(written)}", "FIS names the object of each fault; the folder is its own.")
+        self._acknowledge(
+            role, f"{self._spoken(written)}", "FIS names the object of each fault; the folder is its own."
+        )
         self._find_by_tag(role)
         share = {"invocationPercentage": str(SHARE_PERCENT)}
         lambda_actions: tuple[tuple[Name, str, dict[str, str]], ...] = (
@@ -116,9 +118,7 @@ class Faults(Construct):
         role = self._role("RegionLossStarter")
         self._allow(role, ["ssm:StartAutomationExecution"], loss.definition_arn, loss.arn)
         self._allow(role, ["ssm:GetAutomationExecution", "ssm:StopAutomationExecution"], loss.execution_arn)
-        self._allow(
-            role, ["iam:PassRole"], loss.role.role_arn, conditions={"iam:PassedToService": "ssm.amazonaws.com"}
-        )
+        self._allow(role, ["iam:PassRole"], loss.role.role_arn, conditions={"iam:PassedToService": "ssm.amazonaws.com"})
         for resource, reason in (
             (loss.definition_arn, "Any version of this one document."),
             (loss.execution_arn, "The id of an execution is made when it starts."),
@@ -211,9 +211,7 @@ class Faults(Construct):
         role.add_to_policy(iam.PolicyStatement(actions=["tag:GetResources"], resources=["*"]))
 
     @staticmethod
-    def _allow(
-        role: iam.Role, actions: list[str], *resources: str, conditions: dict[str, str] | None = None
-    ) -> None:
+    def _allow(role: iam.Role, actions: list[str], *resources: str, conditions: dict[str, str] | None = None) -> None:
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=actions,

@@ -49,14 +49,14 @@ class RegionLoss(Construct):
             )
             for name in LOST_FUNCTIONS
         ]
-        for action, conditions in (
-            ("GetFunctionConcurrency", None),
-            ("PutFunctionConcurrency", {"StringEquals": {f"aws:ResourceTag/{DRILL_TAG}": DRILL_ALLOWED}}),
-            ("DeleteFunctionConcurrency", {"StringEquals": {f"aws:ResourceTag/{DRILL_TAG}": DRILL_ALLOWED}}),
-        ):
-            self.role.add_to_policy(
-                iam.PolicyStatement(actions=[f"lambda:{action}"], resources=functions, conditions=conditions)
+        self.role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[f"lambda:{verb}FunctionConcurrency" for verb in ("Get", "Put", "Delete")],
+                resources=functions,
+                # Without the tag not even the first step works, so nothing is taken.
+                conditions={"StringEquals": {f"aws:ResourceTag/{DRILL_TAG}": DRILL_ALLOWED}},
             )
+        )
         self.document = ssm.CfnDocument(
             self,
             "Document",
