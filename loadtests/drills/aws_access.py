@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import boto3
 from botocore.config import Config
@@ -25,7 +25,7 @@ from loadtests.resolver import Resolver
 from runbooks.asking import NoAnswer, ask
 from runbooks.healthy_side import HealthySide
 from runbooks.target import Target
-from shared.experiments import EXPERIMENT, Name
+from shared.experiments import EXPERIMENT
 from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
 
 HTTPS: Final = 443
@@ -153,7 +153,7 @@ class AwsAccess:
         pending = self._target.order_queries(region).pending(region, limit=1)
         return {
             "healthy": here.serves(),
-            "drained": here.register().drains(region),
+            "drained": HealthySide(self._target, region).register().drains(region),
             "replication_lag_seconds": (now - through).total_seconds() if through else None,
             "oldest_pending_seconds": max(((now - work.seen_at).total_seconds() for work in pending), default=0.0),
             "dlq_depth": {status: self._depth(region, status) for status in STATUSES},
@@ -170,7 +170,7 @@ class AwsAccess:
         kind, region = str(what["kind"]), str(what["region"])
         if kind not in EXPERIMENT or what.get("mode") == "health":
             raise TargetError(f"no experiment on AWS does this: {what}")
-        running = self.experiments.start(EXPERIMENT[cast("Name", kind)], region)
+        running = self.experiments.start(EXPERIMENT[kind], region)
         return {"experiment": running.id, "region": running.home}
 
     def heal(self, what: str = "all") -> dict[str, Any]:

@@ -38,7 +38,9 @@ def refuse_unless_fit(
     if experiment is not None and experiment.name == "region-loss":
         off = [name for name, reserved in reserved_concurrency(access.client, region).items() if reserved == 0]
         if off:
-            raise TargetError(f"functions of {region} are off already: {', '.join(off)}; deploy the stack again first")
+            raise TargetError(
+                f"functions of {region} are off already: {', '.join(off)}; give them back what topology says"
+            )
 
 
 def _refuse_unless_tagged(access: AwsAccess, region: str, experiment: Experiment | None) -> None:
@@ -52,8 +54,8 @@ def _refuse_unless_tagged(access: AwsAccess, region: str, experiment: Experiment
 
 
 def _refuse_unless_serving(region: str) -> None:
-    side = HealthySide(Target("aws", {}).brief(), TOPOLOGY.peer_of(region))
-    if not side.serves():
+    target = Target("aws", {}).brief()
+    if not HealthySide(target, TOPOLOGY.peer_of(region)).serves():
         raise TargetError(f"{region} does not say that it serves; no drill while a Region is not healthy")
-    if side.register().drains(region):
+    if HealthySide(target, region).register().drains(region):
         raise TargetError(f"{region} is drained; readmit it first")

@@ -123,7 +123,9 @@ def _or_one_line(work: Callable[[], T]) -> T:
     try:
         return work()
     except TargetError as error:
-        refuse(str(error), 2)
+        # What cannot be cleaned up must not hide why there was something to clean up.
+        earlier = f" (after: {error.__context__})" if isinstance(error.__context__, TargetError) else ""
+        refuse(f"{error}{earlier}", 2)
     except NoCredentialsError:
         refuse("no AWS credentials; log in to AWS", 2)
     except (ClientError, BotoCoreError) as error:

@@ -13,7 +13,7 @@ from loadtests.drills.aws_refusals import refuse_unless_fit
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.target import TargetError
 from shared.experiments import EXPERIMENT, Experiment
-from shared.topology import TOPOLOGY
+from shared.topology import TOPOLOGY, Topology
 
 WATCH_SECONDS: Final = 5.0
 Tell = Callable[[str], object]
@@ -29,7 +29,9 @@ def experiment_of(plan: DrillPlan) -> Experiment | None:
     return None if plan.mode == "evacuate" else EXPERIMENT["region-loss"]
 
 
-def prepared(plan: DrillPlan, *, yes: bool, tell: Tell, access: AwsAccess | None = None) -> AwsAccess | None:
+def prepared(
+    plan: DrillPlan, *, yes: bool, tell: Tell, access: AwsAccess | None = None, topology: Topology = TOPOLOGY
+) -> AwsAccess | None:
     """Print the plan; return AWS when the drill may begin, ``None`` when it was only to be shown.
 
     Raises ``TargetError`` with the reason why it may not.
@@ -38,7 +40,7 @@ def prepared(plan: DrillPlan, *, yes: bool, tell: Tell, access: AwsAccess | None
         raise TargetError("AWS has no short clock: leave out --quick")
     experiment = experiment_of(plan)
     found = access or AwsAccess()
-    refuse_unless_fit(found, plan.region, experiment)
+    refuse_unless_fit(found, plan.region, experiment, topology=topology)
     baseline = TOPOLOGY.baseline
     load = (baseline.orders_per_second + baseline.reads_per_second) * plan.peak
     happening = _steps(experiment, plan.region) if experiment else [f"`relevo evacuate {plan.region}`"]
@@ -58,11 +60,11 @@ def prepared(plan: DrillPlan, *, yes: bool, tell: Tell, access: AwsAccess | None
 
 def run_experiment(
     experiment: Experiment, region: str, *, yes: bool, tell: Tell, access: AwsAccess | None = None,
-    watch_seconds: float = WATCH_SECONDS,
+    watch_seconds: float = WATCH_SECONDS, topology: Topology = TOPOLOGY,
 ) -> None:  # fmt: skip
     """Print the plan and, when told to, run one experiment for its time; it is ended whatever happens."""
     found = access or AwsAccess()
-    refuse_unless_fit(found, region, experiment)
+    refuse_unless_fit(found, region, experiment, topology=topology)
     _print(tell, f"the experiment {experiment.name} in {region}", _steps(experiment, region), yes=yes)
     if not yes:
         return
