@@ -7,6 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from shared.experiments import DRILL_ALLOWED, DRILL_TAG
 from shared.sizing import Warmth, sizes_of
 from shared.topology import Topology
 
@@ -29,6 +30,8 @@ class DataStack(cdk.Stack):
             topology=topology,
             table_name=topology.order_log_table,
             warmth=sizes_of(topology).order_log,
+            # The log alone: with its register and accounts whole, a Region can be left and come back in any drill.
+            may_be_harmed=topology.drills_allowed,
         )
         GlobalTable(self, "Accounts", topology=topology, table_name=topology.accounts_table)
         GlobalTable(self, "Control", topology=topology, table_name=topology.control_table)
@@ -46,9 +49,11 @@ class GlobalTable(Construct):
         topology: Topology,
         table_name: str,
         warmth: Warmth | None = None,
+        may_be_harmed: bool = False,
     ) -> None:
         super().__init__(scope, construct_id)
         strong = topology.consistency == "strong"
+        tags = [cdk.CfnTag(key=DRILL_TAG, value=DRILL_ALLOWED)] if may_be_harmed else None
         dynamodb.TableV2(
             self,
             "Table",
@@ -74,8 +79,9 @@ class GlobalTable(Construct):
             ),
             deletion_protection=True,
             removal_policy=cdk.RemovalPolicy.RETAIN,
+            tags=tags,
             replicas=[
-                dynamodb.ReplicaTableProps(region=region)
+                dynamodb.ReplicaTableProps(region=region, tags=tags)
                 for region in topology.region_names
                 if region != topology.owner_region
             ],

@@ -38,7 +38,7 @@ class Alarms(Construct):
         super().__init__(scope, construct_id)
         self._seen_from = f"seen from {region}, peer {topology.peer_of(region)}"
         self._notices = Notices(self, "Notices", on_aws=on_aws)
-        signals = Signals(self, "Signals")
+        signals = self.signals = Signals(self, "Signals")
         here, peer = region_signals.fitness(signals), region_signals.peer(signals)
         burning = Burning(self, "Burning", signals=signals)
 

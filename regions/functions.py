@@ -14,6 +14,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from shared.experiments import DRILL_ALLOWED, DRILL_TAG
 from shared.topology import LIVE, Function, Topology, function_name
 
 LOG_RETENTION = logs.RetentionDays.ONE_MONTH
@@ -84,6 +85,8 @@ class ProductFunction(Construct):
             # Kept when a newer one comes, so that there is one to go back to; one that failed to deploy is not.
             current_version_options=lambda_.VersionOptions(removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE),
         )
+        if surroundings.topology.drills_allowed:
+            cdk.Tags.of(self.function).add(DRILL_TAG, DRILL_ALLOWED)
         self.live = lambda_.Alias(self, "Live", alias_name=LIVE, version=self.function.current_version)
         cdk.Validations.of(role).acknowledge(
             cdk.Acknowledgment(

@@ -71,6 +71,10 @@ def sum_of(
 class Signals(Construct):
     """Makes the signals of one Region, each under the alarm that it is part of."""
 
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.by_name: dict[str, cloudwatch.Alarm] = {}
+
     def add(
         self,
         name: str,
@@ -87,7 +91,7 @@ class Signals(Construct):
         missing = (
             cloudwatch.TreatMissingData.BREACHING if missing_breaches else cloudwatch.TreatMissingData.NOT_BREACHING
         )
-        return cloudwatch.Alarm(
+        made = self.by_name[name] = cloudwatch.Alarm(
             self,
             "".join(word.capitalize() for word in name.split("-")),
             alarm_name=f"{PREFIX}-signal-{name}",
@@ -99,3 +103,4 @@ class Signals(Construct):
             datapoints_to_alarm=breaching_periods or periods,
             treat_missing_data=missing,
         )
+        return made

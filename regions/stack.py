@@ -11,6 +11,7 @@ from constructs import Construct
 from regions.alarms import Alarms
 from regions.api import Api
 from regions.dashboard import Dashboard
+from regions.faults import Faults
 from regions.firewall import Firewall
 from regions.functions import ProductFunction, Surroundings
 from regions.keyring import Keyring
@@ -53,13 +54,14 @@ class RegionStack(cdk.Stack):
             keyring=keyring,
         )
         zone = hosted_zone(self, topology)
+        api_function = _api_function(self, surroundings, replicas, view, keyring)
         api = Api(
             self,
             "Api",
             topology=topology,
             region=region,
             zone=zone,
-            api_function=_api_function(self, surroundings, replicas, view, keyring).live,
+            api_function=api_function.live,
             health_function=_health_function(self, surroundings, replicas, view, keyring).live,
             authorizer_function=_authorizer_function(self, surroundings, replicas, keyring).live,
         )
@@ -73,7 +75,8 @@ class RegionStack(cdk.Stack):
             everyones_name=api.everyones_name,
             own_name=api.own_name,
         )
-        Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
+        alarms = Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
+        Faults(self, "Faults", surroundings=surroundings, signals=alarms.signals, api=api_function)
         Dashboard(self, "Dashboard", topology=topology, region=region)
         Release(
             self, "Release", functions=[found for found in self.node.find_all() if isinstance(found, ProductFunction)]

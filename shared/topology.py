@@ -85,6 +85,10 @@ class Topology:
     dns_ttl_seconds: float = 60.0
     settle_seconds: float = 60.0  # margin of the heartbeat's "announced up to" mark
 
+    # Tags what the experiments in `shared.experiments` may harm, and puts FIS's extension before the API's function.
+    # Off, every experiment ends at once for want of a target, and costs nothing.
+    drills_allowed: bool = False
+
     health_check_interval_seconds: int = 10
     health_check_failure_threshold: int = 2
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from loadtests.drills.evidence import Announcement, canonical_text
-from loadtests.drills.lab_access import ACCOUNT_ID, RegionAccess
 from loadtests.drills.probe import TROUBLE, Probe
+from loadtests.drills.target import DrillRegion
 from shared.topology import TOPOLOGY
 
 BATCH = 10
@@ -18,19 +18,20 @@ BATCH = 10
 class AnnouncementCollector(Probe):
     """Collects what one Region announces. The message is deleted only after it was kept."""
 
-    def __init__(self, region: RegionAccess, run: str) -> None:
+    def __init__(self, region: DrillRegion, run: str) -> None:
         super().__init__(f"announcements of {region.name}", 0.5)
         self.heard: list[Announcement] = []
         self.region = region.name
         self._name = f"relevo-drill-{run}"
         self._sqs = region.client("sqs")
         self._events = region.client("events")
+        self._account_id = region.account_id
         self._queue_url = ""
 
     def subscribe(self) -> None:
         """Make the queue and the rule; raises if the Region refuses."""
-        queue_arn = f"arn:aws:sqs:{self.region}:{ACCOUNT_ID}:{self._name}"
-        rule_arn = f"arn:aws:events:{self.region}:{ACCOUNT_ID}:rule/{TOPOLOGY.effect_bus}/{self._name}"
+        queue_arn = f"arn:aws:sqs:{self.region}:{self._account_id}:{self._name}"
+        rule_arn = f"arn:aws:events:{self.region}:{self._account_id}:rule/{TOPOLOGY.effect_bus}/{self._name}"
         policy = {
             "Version": "2012-10-17",
             "Statement": [

@@ -1,31 +1,37 @@
-"""`relevo drill`: rehearse growth and the loss of a Region against the local lab, and judge every promise."""
+"""`relevo drill`: rehearse growth and the loss of a Region in the local lab or on AWS, and judge every promise."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeVar
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from loadtests import client_commands, forecast
+from loadtests.drills import on_aws
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
-from loadtests.drills.lab_access import LabError
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
 from loadtests.drills.run import run_drill
+from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
+from runbooks.asking import reason_of, refuse
+from shared.experiments import EXPERIMENT, Name
 from shared.topology import TOPOLOGY
 
-drill = typer.Typer(
-    help="Rehearse growth and failure in the lab; exit 0 only if every promise held.", no_args_is_help=True
-)
+T = TypeVar("T")
+
+drill = typer.Typer(help="Rehearse growth and failure; exit 0 only if every promise held.", no_args_is_help=True)
 
 Quick = Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")]
 RegionName = Annotated[str, typer.Option("--region", help="The Region that is lost or evacuated.")]
@@ -34,35 +40,39 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for verdict, rep
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print the verdict as JSON, and nothing else, on standard output.")
 ]
+Where = Annotated[Literal["lab", "aws"], typer.Option("--target", help="The local lab, or AWS with your credentials.")]
+Yes = Annotated[bool, typer.Option("--yes", help="On AWS: act; without it the plan is only printed.")]
 Locations = Annotated[str, typer.Option("--locations", help="'half', or the Region that all clients are near to.")]
 
 
 @drill.command("growth")
 def growth(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
-    as_json: AsJson = False, locations: Locations = "half",
+    as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
 ) -> None:  # fmt: skip  # Typer's options
     """Ramp 1x -> 5x -> 10x over both Regions, lose one at 10x, bring it back, judge."""
-    _run(growth_plan("quick" if quick else "real", _known(region), mode), LossConductor, out, as_json, locations)
+    plan = growth_plan("quick" if quick else "real", _known(region), mode)
+    _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("region-loss")
 def region_loss(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
-    as_json: AsJson = False, locations: Locations = "half",
+    as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
 ) -> None:  # fmt: skip  # Typer's options
     """Lose a Region under steady load, bring it back, judge."""
-    _run(region_loss_plan("quick" if quick else "real", _known(region), mode), LossConductor, out, as_json, locations)
+    plan = region_loss_plan("quick" if quick else "real", _known(region), mode)
+    _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("evacuation")
 def evacuation(
     quick: Quick = False, region: RegionName = "us-east-1", out: Out = None, as_json: AsJson = False,
-    locations: Locations = "half",
+    locations: Locations = "half", target: Where = "lab", yes: Yes = False,
 ) -> None:  # fmt: skip  # Typer's options
     """Evacuate a healthy Region at full load, readmit it, judge."""
     plan = evacuation_plan("quick" if quick else "real", _known(region))
-    _run(plan, EvacuationConductor, out, as_json, locations)
+    _run(plan, EvacuationConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("fail-open")
@@ -73,25 +83,53 @@ def fail_open(
     _run(fail_open_plan("quick" if quick else "real"), FailOpenConductor, out, as_json, locations)
 
 
+@drill.command("experiment")
+def experiment(
+    name: Annotated[Name, typer.Argument(help="Which experiment of FIS.")],
+    region: RegionName = "us-east-1", yes: Yes = False,
+) -> None:  # fmt: skip
+    """Run one experiment on AWS without load of its own, watch it to its end, and end it whatever happens."""
+    _or_one_line(lambda: on_aws.run_experiment(EXPERIMENT[name], _known(region), yes=yes, tell=typer.echo))
+
+
 def _known(region: str) -> str:
     if region not in TOPOLOGY.region_names:
         raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="--region")
     return region
 
 
-def _run(plan: DrillPlan, conductor: type[Conductor], out: Path | None, as_json: bool, locations: str) -> None:
+def _run(
+    plan: DrillPlan, conductor: type[Conductor], out: Path | None, as_json: bool, locations: str,
+    target: Literal["lab", "aws"] = "lab", yes: bool = False,
+) -> None:  # fmt: skip
     console = Console(stderr=as_json, highlight=False)
     if locations not in ("half", *TOPOLOGY.region_names):
         raise typer.BadParameter("expected 'half' or a Region", param_hint="--locations")
-    try:
-        verdict = run_drill(plan, conductor, out, console, locations)
-    except LabError as error:
-        typer.echo(f"relevo: {error}", err=True)
-        raise typer.Exit(2) from None
+    access: DrillTarget | None = None
+    if target == "aws":
+        plan = on_aws.plan_on_aws(plan)
+        access = _or_one_line(lambda: on_aws.prepared(plan, yes=yes, tell=partial(typer.echo, err=as_json)))
+        if access is None:
+            raise typer.Exit(0)
+    verdict = _or_one_line(lambda: run_drill(plan, conductor, out, console, locations, access))
     if as_json:
         typer.echo(json.dumps(verdict.document, ensure_ascii=False))
     _show(console, plan, verdict)
     raise typer.Exit(0 if verdict.passed else 1)
+
+
+def _or_one_line(work: Callable[[], T]) -> T:
+    """Do it, or end with one line on standard error and exit code 2: nothing was judged."""
+    try:
+        return work()
+    except TargetError as error:
+        # What cannot be cleaned up must not hide why there was something to clean up.
+        earlier = f" (after: {error.__context__})" if isinstance(error.__context__, TargetError) else ""
+        refuse(f"{error}{earlier}", 2)
+    except NoCredentialsError:
+        refuse("no AWS credentials; log in to AWS", 2)
+    except (ClientError, BotoCoreError) as error:
+        refuse(reason_of(error), 2)
 
 
 def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:

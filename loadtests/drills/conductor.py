@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from loadtests.drills.course import Course
-from loadtests.drills.lab_access import LabError
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess, last_line, relevo
+from loadtests.drills.target import TargetError
 from loadtests.gate import Phase
 
 WATCH_SECONDS = 0.5
@@ -25,7 +25,7 @@ Tell = Callable[[str], None]
 
 
 class Conductor(ABC):
-    """Leads one drill over a lab that is up, with observers that run; what happens at the peak is the drill's own."""
+    """Leads one drill over a target that is up, with observers that run; what happens at the peak is its own."""
 
     def __init__(self, plan: DrillPlan, observers: Observers, load: LoadProcess, tell: Tell) -> None:
         self.plan = plan
@@ -85,7 +85,8 @@ class Conductor(ABC):
             if done():
                 return True
             if self._phase is not None and self._phase[1] and not self._load.running:
-                raise LabError("the load ended by itself; see locust.log in the output folder")
+                raise TargetError("the load ended by itself; see locust.log in the output folder")
+            self._observers.lab.check()
             time.sleep(min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
         return done()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from loadtests.drills.lab_access import RegionAccess
+from loadtests.drills.target import DrillRegion
 from shared.topology import STATUSES, function_name
 
 METRIC = "EffectContentDiffers"
 
 
-def changed_effect_writes(regions: list[RegionAccess], since: float) -> int:
+def changed_effect_writes(regions: list[DrillRegion], since: float) -> int:
     """Add up the metric over both Regions since a moment; its lines are Embedded Metric Format in the logs."""
     parts = [*(f"processor-{status}" for status in STATUSES), "sentinel"]
     return sum(

@@ -9,9 +9,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from loadtests.drills.conductor import Conductor
-from loadtests.drills.lab_access import LabError
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import last_line, relevo
+from loadtests.drills.target import TargetError
 from loadtests.shapes import Step
 from shared.slo import EVACUATION, Timing
 
@@ -53,7 +53,7 @@ class EvacuationConductor(Conductor):
             self._watch(command.done, COMMAND_SECONDS)
             done = command.result()
         if done.returncode != 0:
-            raise LabError(f"`relevo evacuate {plan.region}` failed: {last_line(done)}")
+            raise TargetError(f"`relevo evacuate {plan.region}` failed: {last_line(done)}")
         course.evacuation_seconds = round(time.monotonic() - began, 2)
         course.mark(f"{plan.region} is evacuated")
         self._hold("evacuated", plan.peak, plan.lost_at_least_seconds, steady=True)

@@ -10,8 +10,8 @@ import time
 import zlib
 from dataclasses import dataclass
 
-from loadtests.drills.lab_access import RegionApi
 from loadtests.drills.probe import Probe
+from loadtests.drills.region_api import RegionApi
 from loadtests.ledger import Ack, Entry
 
 PAGE = 100

@@ -11,10 +11,10 @@ from decimal import Decimal
 from loadtests.drills.counters import changed_effect_writes
 from loadtests.drills.evidence import Evidence
 from loadtests.drills.judge import Finding, judge
-from loadtests.drills.lab_access import LabAccess, LabError
 from loadtests.drills.observers import Observers
 from loadtests.drills.probe import TROUBLE
 from loadtests.drills.replicas import read_replica, read_sales, sales_since
+from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.expectations import day_in_bogota
 from shared.topology import TOPOLOGY
 
@@ -38,13 +38,13 @@ class Judgement:
 class Reader:
     """The judge's own account: logs in to each Region directly and reads the figures."""
 
-    def __init__(self, lab: LabAccess, account: tuple[str, str]) -> None:
+    def __init__(self, lab: DrillTarget, account: tuple[str, str]) -> None:
         self._lab = lab
         self._account = account
         self._tokens: dict[str, str] = {}
 
     def token(self, region: str) -> str:
-        """Log in, waiting for the account to be replicated; raises ``LabError`` if it never works."""
+        """Log in, waiting for the account to be replicated; raises ``TargetError`` if it never works."""
         if region not in self._tokens:
             self._tokens[region] = self._login(region)
         return self._tokens[region]
@@ -63,7 +63,7 @@ class Reader:
                 if status == 200 and isinstance(answer, dict):
                     return str(answer["access_token"])
             time.sleep(0.5)
-        raise LabError(f"cannot log in in {region}: {answer}")
+        raise TargetError(f"cannot log in in {region}: {answer}")
 
     def sales(self) -> Sales:
         """Each Region's sales of the days that a run can touch (one ahead, in case midnight passes)."""
@@ -79,7 +79,7 @@ class Reader:
 class Judging:
     """Everything that judging needs."""
 
-    lab: LabAccess
+    lab: DrillTarget
     observers: Observers
     run: str
     began: float

@@ -5,24 +5,35 @@ The judge may read tables directly: it is not the product. Every call has a time
 
 from __future__ import annotations
 
-import http.client
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
 import boto3
 from botocore.config import Config
 
+from loadtests.drills.region_api import CALL_SECONDS, RegionApi
+from loadtests.drills.target import TargetError
 from loadtests.lab.layout import Layout
+from loadtests.lab.routing_policy import location_for
+from loadtests.resolver import Resolver
+from shared.topology import TOPOLOGY
 
 ACCOUNT_ID: Final = "000000000000"
-CALL_SECONDS: Final = 4.0
+DOES_NOT_PROVE: Final = (
+    "Real DNS: resolvers that ignore TTLs, and the seconds Route 53 needs to publish a change.",
+    "Real replication lag: Global Tables between Regions, their throttling and their own last-writer-wins.",
+    "AWS quotas and throttles: API Gateway, Lambda concurrency and SNS FIFO in us-east-2 above all.",
+    "TLS, WAF, CloudFront, CodeDeploy and everything else that `relevo up` lists as left out.",
+    "Cold starts, latency and cost of Lambda: the lab's functions are processes on this machine.",
+    "Distance: clients, Regions and the judge share one clock, one network and the same few cores.",
+)
 
 
-class LabError(Exception):
+class LabError(TargetError):
     """The lab is not there or does not do what was asked; the text says what to do."""
 
 
@@ -34,6 +45,10 @@ class RegionAccess:
     address: str
     port: int
     endpoint: str
+
+    @property
+    def account_id(self) -> str:
+        return ACCOUNT_ID
 
     def client(self, service: str, seconds: float = CALL_SECONDS) -> Any:
         """A client with root credentials; short limits and one retry, so that a frozen Region holds nobody up."""
@@ -54,44 +69,6 @@ class RegionAccess:
     def api(self, domain_name: str) -> RegionApi:
         """The product's API of this Region, by its own hostname."""
         return RegionApi(self.address, self.port, f"{self.name}.{domain_name}")
-
-
-class RegionApi:
-    """Calls one Region's API directly; keeps its connection, drops it on any trouble."""
-
-    def __init__(self, address: str, port: int, host: str) -> None:
-        self._address = address
-        self._port = port
-        self._host = host
-        self._connection: http.client.HTTPConnection | None = None
-
-    def call(self, method: str, path: str, *, token: str | None = None, body: object = None) -> tuple[int, Any]:
-        """Return status and parsed body, fractions as exact decimals; raises ``OSError`` without an answer."""
-        headers = {"Host": self._host, "Accept": "application/json"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        payload = None
-        if body is not None:
-            payload = json.dumps(body).encode("utf-8")
-            headers["Content-Type"] = "application/json"
-        if self._connection is None:
-            self._connection = http.client.HTTPConnection(self._address, self._port, timeout=CALL_SECONDS)
-        try:
-            self._connection.request(method, path, body=payload, headers=headers)
-            response = self._connection.getresponse()
-            raw = response.read()
-        except (OSError, http.client.HTTPException) as error:
-            self.close()
-            raise ConnectionError(f"{self._host}: {error}") from error
-        try:
-            return response.status, json.loads(raw, parse_float=Decimal) if raw else {}
-        except ValueError:
-            return response.status, {}
-
-    def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-        self._connection = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +99,36 @@ class LabAccess:
             control=str(content["control"]),
             spares_ready=bool(content.get("spares_ready", True)),
         )
+
+    @property
+    def does_not_prove(self) -> tuple[str, ...]:
+        return DOES_NOT_PROVE
+
+    def load_options(self) -> dict[str, str]:
+        """What Locust has to be told to reach it."""
+        port = next(iter(self.regions.values())).port
+        return {
+            "--host": f"http://{TOPOLOGY.api_name}:{port}",
+            "--relevo-dns": f"{self.dns[0]}:{self.dns[1]}",
+            "--relevo-subnets": ",".join(f"{name}={location_for(name).prefix}" for name in self.regions),
+        }
+
+    def resolver(self, place: str) -> Resolver:
+        """A resolver without an earlier answer, of a client nearer to this Region than to the other."""
+        return Resolver(self.dns, subnet=str(location_for(place).prefix))
+
+    def region_at(self, address: str | None) -> str | None:
+        return self.addresses().get(address or "")
+
+    def addresses(self) -> dict[str, str]:
+        return {region.address: name for name, region in self.regions.items()}
+
+    def check(self) -> None:
+        """Nothing ends a fault of the lab but who began it."""
+
+    def retire(self, accounts: Collection[str]) -> list[str]:  # noqa: ARG002  # the target's form
+        """The lab's accounts end with the lab."""
+        return []
 
     def status(self) -> dict[str, Any]:
         return self._control("GET", "/status")

@@ -11,9 +11,9 @@ from loadtests.addressing import NameResolver
 from loadtests.drills.announcements import AnnouncementCollector
 from loadtests.drills.evidence import Announcement
 from loadtests.drills.freshness import FreshnessReader, Sighting
-from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.probe import TROUBLE, Probe
 from loadtests.drills.probes import DnsProbe, LedgerFeed, Listener, StatusProbe
+from loadtests.drills.target import DrillTarget
 from loadtests.drills.tracker import ReplicaTracker
 from loadtests.ledger import Ledger
 from shared.slo import Timing
@@ -27,7 +27,7 @@ class Observers:
     """Watches both Regions from outside."""
 
     def __init__(
-        self, lab: LabAccess, *, timing: Timing, run: str, ledger: Path, token: Callable[[str], str],
+        self, lab: DrillTarget, *, timing: Timing, run: str, ledger: Path, token: Callable[[str], str],
         make_resolver: Callable[[str], NameResolver],
     ) -> None:  # fmt: skip
         self.lab = lab
@@ -42,9 +42,7 @@ class Observers:
         ]
         self.collectors = [AnnouncementCollector(region, run) for region in regions]
         self.status = StatusProbe(lab, 2.0 if real else 1.0)
-        self.dns = DnsProbe(
-            TOPOLOGY.api_name, make_resolver, {region.address: region.name for region in regions}, 1.0 if real else 0.25
-        )
+        self.dns = DnsProbe(TOPOLOGY.api_name, make_resolver, lab, 1.0 if real else 0.25)
         listeners: list[Listener] = [tracker.hear for tracker in self.trackers.values()]
         listeners += [reader.hear for reader in self.readers]
         self.feed = LedgerFeed(ledger, listeners)

@@ -24,7 +24,7 @@ class DrillPlan:
     hypothesis: str
     timing: Timing
     region: str  # the one that is lost
-    mode: Mode | Literal["evacuate", "health"]
+    mode: Mode | Literal["evacuate", "health", "functions off"]
     warm_up: Step
     steady: tuple[Step, ...]
     lost_at_least_seconds: float

@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loadtests.drills.lab_access import LabError
+from loadtests.drills.target import TargetError
 
 # What a Region that is frozen, cut off or under load makes of a call; the probe looks again later.
-TROUBLE = (OSError, BotoCoreError, ClientError, LabError)
+TROUBLE = (OSError, BotoCoreError, ClientError, TargetError)
 
 
 class Probe(ABC):

@@ -1,4 +1,4 @@
-"""What is watched from outside while the load runs: the ledger as it grows, DNS answers, the lab's status."""
+"""What is watched from outside while the load runs: the ledger as it grows, DNS answers, the target's status."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadtests.addressing import NameResolver
-from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.probe import Probe
+from loadtests.drills.target import DrillTarget
 from loadtests.ledger import Entry, Ledger, LedgerTail
 from loadtests.resolver import ResolveError
 
@@ -48,26 +48,26 @@ class DnsProbe(Probe):
     """Asks the DNS server for every location, each time anew: no cache stands between it and the truth."""
 
     def __init__(
-        self, name: str, make_resolver: Callable[[str], NameResolver], regions_by_address: dict[str, str], every: float
+        self, name: str, make_resolver: Callable[[str], NameResolver], target: DrillTarget, every: float
     ) -> None:
         super().__init__("dns", every)
         self.answers: list[DnsAnswer] = []
         self._name = name
         self._make_resolver = make_resolver
-        self._regions = regions_by_address
+        self._target = target
 
     def look(self) -> None:
-        for location in self._regions.values():
+        for location in self._target.regions:
             region: str | None = None
             try:
-                region = self._regions.get(self._make_resolver(location).lookup(self._name).addresses[0])
+                region = self._target.region_at(self._make_resolver(location).lookup(self._name).addresses[0])
             except ResolveError:
                 self.troubles += 1
             self.answers.append(DnsAnswer(time.time(), location, region))
 
     def latest(self) -> dict[str, str | None]:
         """The last answer per location."""
-        return {answer.location: answer.region for answer in self.answers[-2 * len(self._regions) :]}
+        return {answer.location: answer.region for answer in self.answers[-2 * len(self._target.regions) :]}
 
     def detected_after(self, lost_region: str, fault_at: float) -> float | None:
         """Seconds until a client near the lost Region was sent elsewhere for the first time after the fault."""
@@ -80,7 +80,7 @@ class DnsProbe(Probe):
 
 @dataclass(frozen=True)
 class StatusSample:
-    """The lab's status of one Region at one moment."""
+    """What the target knows of one Region at one moment."""
 
     at: float
     region: str
@@ -92,9 +92,9 @@ class StatusSample:
 
 
 class StatusProbe(Probe):
-    """Keeps the lab's view of both Regions and of the link."""
+    """Keeps the target's view of both Regions and of the replication between them."""
 
-    def __init__(self, lab: LabAccess, every: float) -> None:
+    def __init__(self, lab: DrillTarget, every: float) -> None:
         super().__init__("status", every)
         self.samples: list[StatusSample] = []
         self.link_lag: list[tuple[float, float]] = []

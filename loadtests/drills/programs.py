@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.drills.lab_access import LabAccess, LabError
+from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.shapes import Steering
-from shared.topology import TOPOLOGY
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 SPARES_SECONDS: Final = 60.0
@@ -39,7 +39,7 @@ def relevo(*arguments: str, stdin: str | None = None, seconds: float = 60.0) -> 
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"`relevo {' '.join(arguments)}` did not end within {seconds:.0f} s") from error
+        raise TargetError(f"`relevo {' '.join(arguments)}` did not end within {seconds:.0f} s") from error
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:
@@ -85,7 +85,7 @@ def make_accounts(run: str, path: Path) -> dict[str, tuple[str, str]]:
         username, password = f"drill-{role}-{run.lower()}", secrets.token_urlsafe(18)
         done = relevo("account", "add", username, "--role", role, stdin=f"{password}\n")
         if done.returncode != 0:
-            raise LabError(f"`relevo account add` failed: {last_line(done)}")
+            raise TargetError(f"`relevo account add` failed: {last_line(done)}")
         accounts[role] = (username, password)
     rows = [{"username": name, "password": word, "role": role} for role, (name, word) in accounts.items()]
     path.touch(mode=0o600)
@@ -102,17 +102,15 @@ class LoadProcess:
 
     @classmethod
     def start(
-        cls, *, host: str, run: str, seed: str, accounts: Path, ledger: Path, lab: LabAccess, subnets: str,
-        locations: str, folder: Path, first: Steering,
+        cls, *, target: DrillTarget, run: str, seed: str, accounts: Path, ledger: Path, locations: str, folder: Path,
+        first: Steering,
     ) -> LoadProcess:  # fmt: skip
         steering = folder / "steering.json"
         first.write(steering)
         options = {
-            "--host": host,
+            **target.load_options(),
             "--relevo-users": str(accounts),
             "--relevo-ledger": str(ledger),
-            "--relevo-dns": f"{lab.dns[0]}:{lab.dns[1]}",
-            "--relevo-subnets": subnets,
             "--relevo-locations": locations,
             "--relevo-seed": seed,
             "--relevo-run": run,
@@ -148,9 +146,3 @@ class LoadProcess:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-
-
-def api_host(lab: LabAccess) -> str:
-    """The one hostname that clients call, with the lab's port."""
-    port = next(iter(lab.regions.values())).port
-    return f"http://{TOPOLOGY.api_name}:{port}"

@@ -71,12 +71,11 @@ class Progress(Probe):
         since = time.time() - WINDOW_SECONDS
         good: Counter[str] = Counter()
         bad: Counter[str] = Counter()
-        by_address = {region.address: name for name, region in self._observers.lab.regions.items()}
         for arrival in reversed(self._observers.ledger.arrivals):
             if arrival.finished < since:
                 break
             for attempt in arrival.tries:
-                region = attempt.region or by_address.get(attempt.address or "", "no answer")
+                region = attempt.region or self._observers.lab.region_at(attempt.address) or "no answer"
                 (good if attempt.ok else bad)[region] += 1
         names = [*self._observers.lab.regions, *sorted((set(good) | set(bad)) - set(self._observers.lab.regions))]
         return [(name, good[name] / WINDOW_SECONDS, bad[name] / WINDOW_SECONDS) for name in names]

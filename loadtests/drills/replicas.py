@@ -14,13 +14,14 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from loadtests.drills.evidence import Replica
-from loadtests.drills.lab_access import RegionAccess, RegionApi
+from loadtests.drills.region_api import RegionApi
+from loadtests.drills.target import DrillRegion
 from shared.topology import TOPOLOGY
 
 SCAN_SECONDS = 30.0
 
 
-def read_replica(region: RegionAccess, run: str, order_ids: Collection[str]) -> Replica:
+def read_replica(region: DrillRegion, run: str, order_ids: Collection[str]) -> Replica:
     """Read one Region's log items and view rows of the run's orders (by id prefix, plus ids that servers gave)."""
     client = region.client("dynamodb", SCAN_SECONDS)
     replica = Replica(region.name)

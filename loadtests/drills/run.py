@@ -15,38 +15,41 @@ from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.measures import measure
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
-from loadtests.drills.programs import LoadProcess, api_host, ensure_lab, make_accounts, relevo
+from loadtests.drills.programs import LoadProcess, ensure_lab, make_accounts, relevo
 from loadtests.drills.progress import Progress
 from loadtests.drills.series import Seen
+from loadtests.drills.target import DrillTarget
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
-from loadtests.lab.routing_policy import location_for
-from loadtests.resolver import Resolver
 from loadtests.shapes import Steering
 
 
 def run_drill(
-    plan: DrillPlan, conductor: type[Conductor], out: Path | None, console: Console, locations: str = "half"
-) -> Verdict:
-    """Run a drill; raises ``LabError`` when it could not be run at all."""
+    plan: DrillPlan, conductor: type[Conductor], out: Path | None, console: Console, locations: str = "half",
+    target: DrillTarget | None = None,
+) -> Verdict:  # fmt: skip
+    """Run a drill against a target, or else the lab; raises ``TargetError`` when it could not be run at all."""
     folder = output_folder(out)
+    if target is not None:
+        return Drill(plan, conductor, folder, console, locations, target).run()
     started_here = ensure_lab(plan.timing == "quick")
     try:
-        return Drill(plan, conductor, folder, console, locations).run()
+        return Drill(plan, conductor, folder, console, locations, LabAccess.read()).run()
     finally:
         if started_here:
             relevo("down")
 
 
 class Drill:
-    """One drill in a lab that is up."""
+    """One drill against a target that is up."""
 
     def __init__(
-        self, plan: DrillPlan, conductor: type[Conductor], folder: Path, console: Console, locations: str
-    ) -> None:
+        self, plan: DrillPlan, conductor: type[Conductor], folder: Path, console: Console, locations: str,
+        target: DrillTarget,
+    ) -> None:  # fmt: skip
         self.plan = plan
         self._conductor = conductor
         self.folder = folder
-        self.lab = LabAccess.read()
+        self.lab = target
         self.began = time.time()
         self.run_id = f"D{int(self.began) % 0xFFFFFF:06x}"
         self._console = console
@@ -57,6 +60,7 @@ class Drill:
     def run(self) -> Verdict:
         """Make accounts, run the course under load, judge, write the verdict."""
         self._ledger_file.touch()
+        accounts: dict[str, tuple[str, str]] = {}
         try:
             accounts = make_accounts(self.run_id, self._accounts_file)
             reader = Reader(self.lab, accounts["operator"])
@@ -67,7 +71,7 @@ class Drill:
                 run=self.run_id,
                 ledger=self._ledger_file,
                 token=reader.token,
-                make_resolver=lambda place: Resolver(self.lab.dns, subnet=_subnet_near(place)),
+                make_resolver=self.lab.resolver,
             )
             progress = Progress(self._console, observers, f"{self.plan.name} ({self.plan.timing})")
             try:
@@ -83,17 +87,17 @@ class Drill:
                 left = observers.stop()
         finally:
             self._accounts_file.unlink(missing_ok=True)
+            for text in self.lab.retire([name for name, _ in accounts.values()]):
+                self._console.print(text, soft_wrap=True)
         return self._conclude(course, observers, judgement, left)
 
     def _start_load(self) -> LoadProcess:
         return LoadProcess.start(
-            host=api_host(self.lab),
+            target=self.lab,
             run=self.run_id,
             seed=self.plan.seed,
             accounts=self._accounts_file,
             ledger=self._ledger_file,
-            lab=self.lab,
-            subnets=",".join(f"{name}={_subnet_near(name)}" for name in self.lab.regions),
             locations=self._locations,
             folder=self.folder,
             first=Steering(self.plan.warm_up.phase, self.plan.warm_up.multiple),
@@ -121,7 +125,7 @@ class Drill:
             status=observers.status.samples,
             link_lag=observers.status.link_lag,
             sightings=observers.sightings(),
-            regions_by_address={access.address: name for name, access in self.lab.regions.items()},
+            regions_by_address=self.lab.addresses(),
         )
         return write_verdict(
             self.plan,
@@ -132,9 +136,5 @@ class Drill:
             notes=notes,
             folder=self.folder,
             began=self.began,
+            not_proved=self.lab.does_not_prove,
         )
-
-
-def _subnet_near(region: str) -> str:
-    """The client subnet of a place that is nearer to a Region than to the other."""
-    return str(location_for(region).prefix)

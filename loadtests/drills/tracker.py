@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from loadtests.drills.lab_access import RegionAccess
 from loadtests.drills.probe import Probe
+from loadtests.drills.target import DrillRegion
 from loadtests.ledger import Ack, Entry
 from shared.topology import TOPOLOGY
 
@@ -37,7 +37,7 @@ class Arrivals:
 class ReplicaTracker(Probe):
     """Keeps the state of all acknowledged commands in one Region's log."""
 
-    def __init__(self, region: RegionAccess, every: float) -> None:
+    def __init__(self, region: DrillRegion, every: float) -> None:
         super().__init__(f"log of {region.name}", every)
         self.region = region.name
         self.commands: dict[str, Arrivals] = {}

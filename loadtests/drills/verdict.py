@@ -17,14 +17,6 @@ from loadtests.ledger import Ledger
 from loadtests.report import write_report
 from shared.topology import TOPOLOGY
 
-LAB_DOES_NOT_PROVE: Final = (
-    "Real DNS: resolvers that ignore TTLs, and the seconds Route 53 needs to publish a change.",
-    "Real replication lag: Global Tables between Regions, their throttling and their own last-writer-wins.",
-    "AWS quotas and throttles: API Gateway, Lambda concurrency and SNS FIFO in us-east-2 above all.",
-    "TLS, WAF, CloudFront, CodeDeploy and everything else that `relevo up` lists as left out.",
-    "Cold starts, latency and cost of Lambda: the lab's functions are processes on this machine.",
-    "Distance: clients, Regions and the judge share one clock, one network and the same few cores.",
-)
 FILES: Final = ("ledger.jsonl", "verdict.json", "report.html", "locust.log", "steering.json", "findings.json")
 
 
@@ -81,14 +73,14 @@ def _phase_document(phase: gate.Phase, ledger: Ledger) -> dict[str, object]:
 
 def write_verdict(
     plan: DrillPlan, course: Course, seen: Seen, promises: list[gate.Promise], *, findings: list[Finding],
-    notes: list[str], folder: Path, began: float,
+    notes: list[str], folder: Path, began: float, not_proved: Sequence[str],
 ) -> Verdict:  # fmt: skip
     """Write all files of a drill that has ended."""
     document = verdict_document(plan, course, seen.ledger, promises, notes=notes, began=began)
     _write_json(folder / "verdict.json", document)
     found = {finding.name: {"count": float(finding.count), "examples": finding.examples} for finding in findings}
     _write_json(folder / "findings.json", found)
-    report = report_of(plan, course, seen, promises, findings=findings, notes=notes, not_proved=LAB_DOES_NOT_PROVE)
+    report = report_of(plan, course, seen, promises, findings=findings, notes=notes, not_proved=not_proved)
     write_report(report, folder / "report.html")
     return Verdict(document["passed"] is True, folder, document, promises, findings)
 

@@ -19,6 +19,7 @@ LEFT_OUT_TYPES: Final[Mapping[str, str]] = {
     "AWS::CodeDeploy::Application": "MiniStack has no CodeDeploy: aliases move at once",
     "AWS::CodeDeploy::DeploymentGroup": "MiniStack has no CodeDeploy: aliases move at once",
     "AWS::FIS::ExperimentTemplate": "MiniStack has no FIS; `relevo fault` injects faults here",
+    "AWS::SSM::Document": "MiniStack has no automations; `relevo fault` takes a Region away here",
     "AWS::ApplicationSignals::ServiceLevelObjective": "MiniStack has no SLOs; drills judge the objectives",
     "AWS::CloudWatch::CompositeAlarm": "MiniStack has no composite alarms",
     "AWS::CloudWatch::Alarm.Metrics": "MiniStack has no alarms on metric math",

@@ -19,6 +19,7 @@ NAMED_BY = {
     "AWS::Lambda::Function": "FunctionName",
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::CompositeAlarm": "AlarmName",
+    "AWS::SSM::Document": "Name",
 }
 
 
@@ -87,6 +88,8 @@ class Template:
         }
         for policy in self.of_type("AWS::IAM::Policy").values():
             (role,) = policy["Roles"]
+            if role["Ref"] not in roles:
+                continue  # of an experiment: test_experiments
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield roles[role["Ref"]], statement
 

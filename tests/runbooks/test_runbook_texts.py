@@ -32,7 +32,16 @@ from tests.runbooks.texts import (
 
 ROOT = FOLDER.parent
 RUNBOOKS = runbooks()
-PROCEDURES = {"key-rotation", "evacuate", "readmit", "release", "restore-from-pitr", "capacity-request", "drill-day"}
+PROCEDURES = {
+    "key-rotation",
+    "evacuate",
+    "readmit",
+    "release",
+    "restore-from-pitr",
+    "capacity-request",
+    "drill-day",
+    "drills-on-aws",
+}
 MOST_LINES = 110  # two screens
 # They act without being asked twice, so they may not stand where nothing is to be changed.
 ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add")

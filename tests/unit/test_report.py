@@ -15,10 +15,11 @@ from loadtests.drills.course import Course
 from loadtests.drills.freshness import Sighting
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.judge import Finding
+from loadtests.drills.lab_access import DOES_NOT_PROVE
 from loadtests.drills.measures import converged_seconds, freshness_of, measure
 from loadtests.drills.region_loss import region_loss_plan
 from loadtests.drills.series import Seen
-from loadtests.drills.verdict import FILES, LAB_DOES_NOT_PROVE, output_folder, write_verdict
+from loadtests.drills.verdict import FILES, output_folder, write_verdict
 from loadtests.ledger import Ledger
 from shared.slo import OBJECTIVES
 from tests.unit import synthetic_drill
@@ -43,7 +44,7 @@ def drilled(folder: Path, *, lost: int = 0) -> tuple[str, dict[str, object]]:
     promises = gate.judge_promises(measures.achieved, "real")
     verdict = write_verdict(
         synthetic_drill.plan(), course, seen, promises, findings=findings, notes=measures.notes, folder=folder,
-        began=synthetic_drill.START,
+        began=synthetic_drill.START, not_proved=DOES_NOT_PROVE,
     )  # fmt: skip
     assert verdict.document == json.loads((folder / "verdict.json").read_text())
     return (folder / "report.html").read_text(), verdict.document
@@ -81,7 +82,7 @@ def test_the_page_shows_everything_and_fetches_nothing(held: tuple[str, dict[str
         assert f"<b>{objective.name}</b>" in page
     for words in ("Served", "Errors", "Latency", "Freshness", "Replication lag", "DNS answers", "one Region lost"):
         assert words in page
-    for sentence in LAB_DOES_NOT_PROVE:
+    for sentence in DOES_NOT_PROVE:
         assert sentence.split(":")[0] in page
     assert not re.search(r"(src|href)=", page)
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", page)
@@ -102,7 +103,7 @@ def test_a_drill_that_measured_nothing_is_broken_and_still_has_a_report(tmp_path
     promises = gate.judge_promises({}, "quick")
     verdict = write_verdict(
         region_loss_plan("quick", "us-east-1", "crash"), Course(), seen, promises, findings=[], notes=[],
-        folder=tmp_path, began=0.0,
+        folder=tmp_path, began=0.0, not_proved=(),
     )  # fmt: skip
     assert not verdict.passed
     assert (tmp_path / "report.html").read_text().count("not measured") >= len(OBJECTIVES)
@@ -111,7 +112,7 @@ def test_a_drill_that_measured_nothing_is_broken_and_still_has_a_report(tmp_path
 def test_no_promises_at_all_is_no_pass(tmp_path: Path) -> None:
     verdict = write_verdict(
         synthetic_drill.plan(), Course(), Seen(Ledger(), [], [], [], [], {}), [], findings=[], notes=[],
-        folder=tmp_path, began=0.0,
+        folder=tmp_path, began=0.0, not_proved=(),
     )  # fmt: skip
     assert not verdict.passed
 
