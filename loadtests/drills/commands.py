@@ -16,6 +16,7 @@ from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
+from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
@@ -71,6 +72,14 @@ def fail_open(
 ) -> None:  # fmt: skip  # Typer's options
     """Turn every health check red while both Regions work, heal, judge."""
     _run(fail_open_plan("quick" if quick else "real"), FailOpenConductor, out, as_json, locations)
+
+
+@drill.command("key-rotation")
+def key_rotation(
+    quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Rotate the signing key to the end under load, judge. Tokens must expire: 38 minutes, 6 with --quick."""
+    _run(key_rotation_plan("quick" if quick else "real"), KeyRotationConductor, out, as_json, locations)
 
 
 def _known(region: str) -> str:

@@ -10,13 +10,14 @@ from rich.console import Console
 from loadtests import gate
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.course import Course
-from loadtests.drills.judging import Judgement, Judging, Reader
+from loadtests.drills.judging import Judgement, Judging
 from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.measures import measure
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess, api_host, ensure_lab, make_accounts, relevo
 from loadtests.drills.progress import Progress
+from loadtests.drills.reader import Reader
 from loadtests.drills.series import Seen
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
 from loadtests.lab.routing_policy import location_for
@@ -66,7 +67,7 @@ class Drill:
                 timing=self.plan.timing,
                 run=self.run_id,
                 ledger=self._ledger_file,
-                token=reader.token,
+                reader=reader,
                 make_resolver=lambda place: Resolver(self.lab.dns, subnet=_subnet_near(place)),
             )
             progress = Progress(self._console, observers, f"{self.plan.name} ({self.plan.timing})")
