@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -12,14 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from loadtests import forecast
-from loadtests.drills.conductor import Conductor
+from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
 from loadtests.drills.lab_access import LabError
+from loadtests.drills.packages import packages_for
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
+from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.verdict import Verdict
 from shared.topology import TOPOLOGY
@@ -82,21 +86,46 @@ def key_rotation(
     _run(key_rotation_plan("quick" if quick else "real"), KeyRotationConductor, out, as_json, locations)
 
 
+@drill.command("release")
+def release(
+    quick: Quick = False,
+    previous: Annotated[
+        str | None,
+        typer.Option(
+            help="The version to run beside: a commit, or a checkout's folder (default: a newer one, made of this)."
+        ),
+    ] = None,
+    out: Out = None, as_json: AsJson = False, locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Release another version function by function under load, run both side by side, go back, judge."""
+    with tempfile.TemporaryDirectory() as work:
+        try:
+            packages = packages_for(previous, Path(work))
+        except LabError as error:
+            _stop(error)
+        conductor = partial(ReleaseConductor, packages=packages)
+        _run(release_plan("quick" if quick else "real"), conductor, out, as_json, locations)
+
+
+def _stop(error: LabError) -> NoReturn:
+    typer.echo(f"relevo: {error}", err=True)
+    raise typer.Exit(2) from None
+
+
 def _known(region: str) -> str:
     if region not in TOPOLOGY.region_names:
         raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="--region")
     return region
 
 
-def _run(plan: DrillPlan, conductor: type[Conductor], out: Path | None, as_json: bool, locations: str) -> None:
+def _run(plan: DrillPlan, conductor: MakeConductor, out: Path | None, as_json: bool, locations: str) -> None:
     console = Console(stderr=as_json, highlight=False)
     if locations not in ("half", *TOPOLOGY.region_names):
         raise typer.BadParameter("expected 'half' or a Region", param_hint="--locations")
     try:
         verdict = run_drill(plan, conductor, out, console, locations)
     except LabError as error:
-        typer.echo(f"relevo: {error}", err=True)
-        raise typer.Exit(2) from None
+        _stop(error)
     if as_json:
         typer.echo(json.dumps(verdict.document, ensure_ascii=False))
     _show(console, plan, verdict)

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests import gate
-from loadtests.drills.conductor import Conductor
+from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.course import Course
 from loadtests.drills.judging import Judgement, Judging
 from loadtests.drills.lab_access import LabAccess
@@ -26,7 +26,7 @@ from loadtests.shapes import Steering
 
 
 def run_drill(
-    plan: DrillPlan, conductor: type[Conductor], out: Path | None, console: Console, locations: str = "half"
+    plan: DrillPlan, conductor: MakeConductor, out: Path | None, console: Console, locations: str = "half"
 ) -> Verdict:
     """Run a drill; raises ``LabError`` when it could not be run at all."""
     folder = output_folder(out)
@@ -42,7 +42,7 @@ class Drill:
     """One drill in a lab that is up."""
 
     def __init__(
-        self, plan: DrillPlan, conductor: type[Conductor], folder: Path, console: Console, locations: str
+        self, plan: DrillPlan, conductor: MakeConductor, folder: Path, console: Console, locations: str
     ) -> None:
         self.plan = plan
         self._conductor = conductor

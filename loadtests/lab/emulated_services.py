@@ -11,6 +11,7 @@ from typing import Any, Final
 SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
 PRINCIPAL_SECONDS: Final = 1.0
+LATEST: Final = "$LATEST"
 
 
 def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
@@ -76,3 +77,27 @@ def remember_principals(iam_evaluator: Any) -> None:
 def remember_expressions(dynamodb: Any) -> None:
     """Check the grammar of an expression once: it was checked anew for each item that a query looks at."""
     dynamodb._condition_syntax_error = lru_cache(1024)(dynamodb._condition_syntax_error)  # noqa: SLF001
+
+
+def retire_workers(lambda_svc: Any, lambda_runtime: Any) -> None:
+    """Let the workers of a replaced package end what they are doing: MiniStack kills them in the middle of it."""
+    invalidate, release = lambda_svc.invalidate_worker, lambda_svc.release_worker
+    retired: set[Any] = set()
+
+    def retire(name: str, qualifier: str | None = None, **more: Any) -> None:
+        if qualifier == LATEST:
+            with lambda_runtime._lock:  # noqa: SLF001
+                for key, workers in lambda_runtime._workers.items():  # noqa: SLF001
+                    if key.split(":")[-2:] == [name, LATEST]:
+                        retired.update(worker for worker in workers if worker.in_use)
+                        workers[:] = [worker for worker in workers if not worker.in_use]
+        invalidate(name, qualifier=qualifier, **more)
+
+    def release_or_end(worker: Any) -> None:
+        release(worker)
+        if worker in retired:
+            retired.discard(worker)
+            # Not by whoever waits for the answer: a worker takes a moment to end.
+            threading.Thread(target=lambda_runtime.kill_workers, args=([worker],), daemon=True).start()
+
+    lambda_svc.invalidate_worker, lambda_svc.release_worker = retire, release_or_end

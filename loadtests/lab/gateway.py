@@ -25,6 +25,7 @@ from loadtests.lab.emulated_services import (
     know_fifo_topics,
     remember_expressions,
     remember_principals,
+    retire_workers,
 )
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
@@ -43,6 +44,7 @@ CHANGES: Final = (
     "schedules are looked at twice a second, and a throttled scheduled invocation waits up to a minute, as on AWS",
     "the rates of schedules follow the lab's time scale, as every wait of the product does",
     "a worker that fails takes no other worker of its function with it",
+    "workers of a package that was replaced end what they are doing first, as on AWS",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
     "requests whose client hung up while the Region was frozen are dropped when it returns",
@@ -254,6 +256,7 @@ def main() -> None:
     give_up_health(app)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
     prepare_workers(lambda_runtime.Worker)
+    retire_workers(lambda_svc, lambda_runtime)
     pool_workers(lambda_svc, lambda_runtime)
     know_fifo_topics(sns)
     remember_principals(iam_evaluator)
