@@ -60,25 +60,27 @@ def packages_for(previous: str | None, work: Path, app: Path = PROJECT / "cdk.ou
     ours = deployed_asset(app).folder
     this = _zipped(ours, work / "this.zip", "this checkout")
     if previous is None:
-        return this, _zipped(_newer(ours, work), work / "other.zip", f"this checkout, writing {MARK!r} into each item")
+        return this, _zipped(
+            newer_version(ours, work / "newer"), work / "other.zip", f"this checkout, writing {MARK!r} into each item"
+        )
     other = _zipped(_built_from(previous, work), work / "other.zip", previous)
     if other.name == this.name:  # between two releases
         other = replace(other, name=f"{other.name} of {previous}")
     return this, other
 
 
-def deployed_asset(app: Path = PROJECT / "cdk.out") -> Asset:
-    """The product's package among the assets of the synthesized app."""
+def deployed_asset(app: Path = PROJECT / "cdk.out", region: str = TOPOLOGY.owner_region) -> Asset:
+    """The product's package among a Region's assets in the synthesized app."""
     if not app.is_dir():
         raise LabError(f"{app} is missing: run `make synth`")
-    for asset in assets_of(app, region_stack(TOPOLOGY.owner_region)):
+    for asset in assets_of(app, region_stack(region)):
         if (asset.folder / CONTRACT).is_file():
             return asset
     raise LabError(f"{app} has no package of the product: run `make synth`")
 
 
-def _newer(ours: Path, work: Path) -> Path:
-    folder = work / "newer"
+def newer_version(ours: Path, folder: Path) -> Path:
+    """Make of a package one that says that it is newer, and that writes an attribute more into every item."""
     shutil.copytree(ours, folder)
     contract, items = folder / CONTRACT, folder / ITEMS
     text = contract.read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ class Rollout:
 
     def put(self, package: Package) -> None:
         """Replace the code of every function, and wait until each is up; raises ``LabError``."""
-        bucket, key = deployed_asset().bucket, f"release-drill/{package.file.name}"
+        bucket, key = deployed_asset(region=self.region.name).bucket, f"release-drill/{package.file.name}"
         self._s3.put_object(Bucket=bucket, Key=key, Body=package.file.read_bytes())
         for part in PARTS:
             self._replace(function_name(part), bucket, key)

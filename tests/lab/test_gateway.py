@@ -7,6 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,7 @@ class Platform:
     def __init__(self, handler: Callable[[Any], Any]) -> None:
         self.handler = handler
         self.spawned = 0
+        self.killed: list[Any] = []
         platform = self
 
         class Worker:
@@ -46,19 +48,20 @@ class Platform:
         self.runtime = SimpleNamespace(
             _workers={},
             _lock=threading.Lock(),
-            _worker_key=lambda name, *_: name,
-            kill_workers=lambda _: None,
+            _worker_key=lambda name, *_: f"account:region:{name}:$LATEST",
+            kill_workers=self.killed.extend,
             Worker=Worker,
         )
         self.service = SimpleNamespace(
-            acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=lambda *_, **__: None,
+            acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=self._invalidate,
             _execute_function_warm=self._execute,
         )  # fmt: skip
         gateway.prepare_workers(Worker)
+        emulated_services.retire_workers(self.service, self.runtime)
         gateway.pool_workers(self.service, self.runtime)
 
     def _acquire(self, name: str, *_: Any, **__: Any) -> Any:
-        pool = self.runtime._workers.setdefault(name, [])
+        pool = self.runtime._workers.setdefault(f"account:region:{name}:$LATEST", [])
         for worker in pool:
             if not worker.in_use:
                 worker.in_use = True
@@ -68,6 +71,9 @@ class Platform:
 
     def _release(self, worker: Any) -> None:
         worker.in_use = False
+
+    def _invalidate(self, name: str, qualifier: str | None = None, **_: Any) -> None:
+        self.killed += self.runtime._workers.pop(f"account:region:{name}:{qualifier}", [])
 
     def _execute(self, name: str, event: Any, request_id: str) -> Any:
         worker, _ = self.service.acquire_worker(name, {}, b"")
@@ -124,6 +130,28 @@ def test_preparing_starts_as_many_workers_as_are_asked_for_and_runs_no_handler()
     platform.runtime.Worker._spawn = slowly(platform.runtime.Worker._spawn)
     platform.invoke_at_once(*[gateway.PREPARE] * 3)
     assert (platform.spawned, called) == (3, [])
+
+
+def test_a_worker_whose_package_is_replaced_ends_what_it_is_doing_and_then_itself() -> None:
+    began, go_on = threading.Event(), threading.Event()
+    platform = Platform(lambda _: (began.set(), go_on.wait(5), "done")[-1])
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(platform.service._execute_function_warm, "f", "event", "id")
+        assert began.wait(5)
+        platform.service.invalidate_worker("f", qualifier="$LATEST", account="account", region="region")
+        assert platform.killed == []
+        go_on.set()
+        assert running.result(5) == "done"
+    eventually(lambda: len(platform.killed) == 1, within=5, what="the old worker's end")
+    assert platform.invoke_at_once("event") == ["done"]
+    assert platform.spawned == 2
+
+
+def test_an_idle_worker_whose_package_is_replaced_ends_at_once() -> None:
+    platform = Platform(lambda _: "done")
+    platform.invoke_at_once("event")
+    platform.service.invalidate_worker("f", qualifier="$LATEST")
+    assert len(platform.killed) == 1
 
 
 def slowly(work: Callable[[Any], None]) -> Callable[[Any], None]:
