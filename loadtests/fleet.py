@@ -22,8 +22,8 @@ from loadtests.arrivals import Spacing
 from loadtests.connections import Connections, is_address
 from loadtests.ledger import Entry, LedgerWriter
 from loadtests.resolver import Answer, Resolver
+from loadtests.retries import TOKEN_SHARE
 
-TOKEN_SECONDS = 25 * 60  # of the 30 minutes that a token lives
 log = logging.getLogger("relevo.fleet")
 
 
@@ -73,9 +73,9 @@ class Credentials:
             if (token := self._good_token(account)) is not None or self._failed.get(account.username, 0.0) > asked_at:
                 return token
             answer = connections.send("POST", "/token", {"username": account.username, "password": account.password})
-            fresh = answer.body.get("access_token")
-            if isinstance(fresh, str):
-                self._tokens[account.username] = (fresh, time.time() + TOKEN_SECONDS)
+            fresh, seconds = answer.body.get("access_token"), answer.body.get("expires_in")
+            if isinstance(fresh, str) and isinstance(seconds, int):
+                self._tokens[account.username] = (fresh, answer.at + seconds * TOKEN_SHARE)
                 return fresh
             log.warning("login of %s failed: %s %s", account.username, answer.http, answer.error)
             self._failed[account.username] = time.time()

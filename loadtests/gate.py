@@ -16,6 +16,7 @@ from shared.slo import OBJECTIVES, Objective, Timing
 STEADY_MARGIN_SECONDS: Final = 2.0  # arrivals due this shortly before the fault may still be under way when it strikes
 PINNED: Final = "PinnedClient"  # the class that keeps its address whatever DNS says
 NOT_YET: Final = 503
+TOKEN_REFUSED: Final = (401, 403)  # the old routes answer 403
 READ_OWN_WRITE: Final = "GET /v1/orders/{id}"
 OFFERED_AT_LEAST: Final = 0.9  # of the nominal rate, or the load was not what the drill claims
 
@@ -111,6 +112,13 @@ def failed_requests(arrivals: Iterable[Arrival], since: float, kinds: Mapping[st
         for arrival in arrivals
         if arrival.scheduled >= since and kinds.get(arrival.user) != PINNED
         for attempt in arrival.tries
+    )
+
+
+def rejected_tokens(arrivals: Iterable[Arrival], since: float) -> int:
+    """Tries whose token was refused, of arrivals due after a moment: no client uses one that has expired."""
+    return sum(
+        attempt.http in TOKEN_REFUSED for arrival in arrivals if arrival.scheduled >= since for attempt in arrival.tries
     )
 
 

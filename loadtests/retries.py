@@ -1,4 +1,7 @@
-"""How a client retries: full jitter between tries, the same command every time, never past its patience. Pure."""
+"""How a client retries: full jitter between tries, the same command every time, never past its patience. Pure.
+
+And when it logs in again: before its token expires, so that it never sends one that has.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import random
 from dataclasses import dataclass
 
 RETRYABLE_STATUSES = frozenset({0, 429, 500, 502, 503, 504})  # 0: no answer at all
+TOKEN_SHARE = 5 / 6  # of the life of a token, after which a client takes a new one
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from shared.adapters.keyring import CACHE_SECONDS
-from shared.domain.auth import TOKEN_SECONDS, Keyring
+from shared.domain.auth import Keyring, token_seconds
 from shared.domain.instants import from_text, to_text
 
 Step = Literal["first", "adopt", "add", "confirm added", "make current", "confirm current", "remove"]
@@ -31,10 +31,10 @@ class Waits:
 
     @classmethod
     def scaled(cls, scale: float) -> Waits:
-        """The product's caches follow ``TimeScale``; its tokens live as long everywhere."""
+        """The product's caches and the life of its tokens follow ``TimeScale``."""
         caches = timedelta(seconds=max(CACHES * CACHE_SECONDS * scale, CACHES))
         # Until its cache ends, a warm function goes on signing with the key that was current.
-        return cls(caches=caches, tokens=timedelta(seconds=TOKEN_SECONDS) + caches)
+        return cls(caches=caches, tokens=timedelta(seconds=token_seconds(scale)) + caches)
 
 
 @dataclass(frozen=True, slots=True)

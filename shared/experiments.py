@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from shared.alarms import PREFIX
-from shared.topology import STATUSES, Topology, function_name
+from shared.topology import PARTS, Topology, function_name
 
 DRILL_TAG: Final = "relevo:drill"
 DRILL_ALLOWED: Final = "allowed"
@@ -74,7 +74,4 @@ EXPERIMENTS: Final = (
 EXPERIMENT: Final[dict[Name, Experiment]] = {experiment.name: experiment for experiment in EXPERIMENTS}
 
 # What a Region is without: everything but the provider that deployments call.
-LOST_FUNCTIONS: Final = tuple(
-    function_name(part)
-    for part in ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
-)
+LOST_FUNCTIONS: Final = tuple(function_name(part) for part in PARTS)

@@ -77,7 +77,27 @@ FAIL_OPEN: Final[tuple[Objective, ...]] = (
     Objective("regions_in_dns", "Regions", 2, 2, "at_least"),
     *OBJECTIVES[-1:],
 )
-BY_NAME: Final = {objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN)}
+# A rotation of the signing key: every token is good until it expires, in both Regions, and none of a retired key is.
+KEY_ROTATION: Final[tuple[Objective, ...]] = (
+    *OBJECTIVES[:9],
+    Objective("failed_requests", "requests", 0, 0),
+    Objective("rejected_tokens", "tokens", 0, 0),
+    Objective("steps_taken_early", "steps", 0, 0),
+    Objective("retired_key_accepted", "tokens", 0, 0),
+    *OBJECTIVES[-1:],
+)
+# A release, and the way back: two versions side by side on one log, and nobody notices which one answers.
+RELEASE: Final[tuple[Objective, ...]] = (
+    *OBJECTIVES[:9],
+    Objective("failed_requests", "requests", 0, 0),
+    Objective("items_not_understood", "items", 0, 0),
+    Objective("regions_drained", "Regions", 0, 0),
+    Objective("versions_side_by_side_seconds", "s", 60, 8, "at_least"),
+    *OBJECTIVES[-1:],
+)
+BY_NAME: Final = {
+    objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN, *KEY_ROTATION, *RELEASE)
+}
 
 
 # What users get on AWS, as error budgets. The bounds are those of the drills' steady state.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,15 @@ from rich.table import Table
 
 from loadtests import client_commands, forecast
 from loadtests.drills import on_aws
-from loadtests.drills.conductor import Conductor
+from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
+from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
+from loadtests.drills.packages import packages_for
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
+from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
@@ -92,6 +96,32 @@ def experiment(
     _or_one_line(lambda: on_aws.run_experiment(EXPERIMENT[name], _known(region), yes=yes, tell=typer.echo))
 
 
+@drill.command("key-rotation")
+def key_rotation(
+    quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Rotate the signing key to the end under load, judge. Tokens must expire: 38 minutes, 6 with --quick."""
+    _run(key_rotation_plan("quick" if quick else "real"), KeyRotationConductor, out, as_json, locations)
+
+
+@drill.command("release")
+def release(
+    quick: Quick = False,
+    previous: Annotated[
+        str | None,
+        typer.Option(
+            help="The version to run beside: a commit, or a checkout's folder (default: a newer one, made of this)."
+        ),
+    ] = None,
+    out: Out = None, as_json: AsJson = False, locations: Locations = "half",
+) -> None:  # fmt: skip  # Typer's options
+    """Release another version function by function under load, run both side by side, go back, judge."""
+    with tempfile.TemporaryDirectory() as work:
+        packages = _or_one_line(lambda: packages_for(previous, Path(work)))
+        conductor = partial(ReleaseConductor, packages=packages)
+        _run(release_plan("quick" if quick else "real"), conductor, out, as_json, locations)
+
+
 def _known(region: str) -> str:
     if region not in TOPOLOGY.region_names:
         raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="--region")
@@ -99,7 +129,7 @@ def _known(region: str) -> str:
 
 
 def _run(
-    plan: DrillPlan, conductor: type[Conductor], out: Path | None, as_json: bool, locations: str,
+    plan: DrillPlan, conductor: MakeConductor, out: Path | None, as_json: bool, locations: str,
     target: Literal["lab", "aws"] = "lab", yes: bool = False,
 ) -> None:  # fmt: skip
     console = Console(stderr=as_json, highlight=False)

@@ -123,3 +123,6 @@ class Conductor(ABC):
             course.settled_at = course.mark("both Regions hold all that was acknowledged before readmission")
         if self._watch(lambda: self._observers.complete_until(time.time()), self.plan.converge_at_most_seconds):
             course.complete_at = course.mark("all acknowledged commands complete in both Regions")
+
+
+MakeConductor = Callable[[DrillPlan, Observers, LoadProcess, Tell], Conductor]

@@ -35,6 +35,7 @@ class Course:
     drained_regions: int | None = None  # while all checks were red
     regions_in_dns: int | None = None
     evacuation_seconds: float | None = None  # from the command to its confirmation that the Region is empty
+    achieved: dict[str, float | None] = field(default_factory=dict)  # what this drill alone measures, by promise
     settled_at: float | None = None  # everything acknowledged before readmission was complete in both Regions
     complete_at: float | None = None  # everything acknowledged at all was, after the load
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from loadtests.drills.probe import Probe
@@ -34,7 +35,7 @@ class Sighting:
 class FreshnessReader(Probe):
     """Looks for sampled orders in one Region's list until each was seen."""
 
-    def __init__(self, region: str, api: RegionApi, token: str, every: float, one_in: int) -> None:
+    def __init__(self, region: str, api: RegionApi, token: Callable[[], str], every: float, one_in: int) -> None:
         super().__init__(f"freshness in {region}", every)
         self.region = region
         self.seen: list[Sighting] = []
@@ -62,7 +63,7 @@ class FreshnessReader(Probe):
             return
         cursor = ""
         for _ in range(PAGES_AT_MOST):
-            status, page = self._api.call("GET", f"/v1/orders?limit={PAGE}{cursor}", token=self._token)
+            status, page = self._api.call("GET", f"/v1/orders?limit={PAGE}{cursor}", token=self._token())
             now = time.time()
             if status != 200:
                 raise ConnectionError(f"{self.region} answered {status} to its order list")

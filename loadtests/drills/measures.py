@@ -76,11 +76,17 @@ def measure(
     else:
         kinds = {name: user.kind for name, user in ledger.users.items()}
         achieved["failed_requests"] = gate.failed_requests(ledger.arrivals, course.unnoticed_since, kinds)
-        if course.regions_in_dns is None:
+        if plan.mode == "evacuate":
             achieved["evacuation_seconds"] = course.evacuation_seconds
-        else:
+        elif plan.mode == "health":
             achieved["regions_in_dns"] = course.regions_in_dns
             achieved["regions_drained"] = course.drained_regions
+        achieved |= course.achieved
+        shown_and_rejected = course.achieved.get("rejected_tokens")
+        if shown_and_rejected is not None:
+            achieved["rejected_tokens"] = shown_and_rejected + gate.rejected_tokens(
+                ledger.arrivals, course.unnoticed_since
+            )
     achieved["converged_seconds"] = converged_seconds(course, converged_at)
     if course.fault_at is not None and course.struck_at is not None:
         _measure_recovery(plan, course, ledger, measures)

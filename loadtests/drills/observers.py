@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from loadtests.addressing import NameResolver
@@ -13,6 +14,7 @@ from loadtests.drills.evidence import Announcement
 from loadtests.drills.freshness import FreshnessReader, Sighting
 from loadtests.drills.probe import TROUBLE, Probe
 from loadtests.drills.probes import DnsProbe, LedgerFeed, Listener, StatusProbe
+from loadtests.drills.reader import Reader
 from loadtests.drills.target import DrillTarget
 from loadtests.drills.tracker import ReplicaTracker
 from loadtests.ledger import Ledger
@@ -27,16 +29,21 @@ class Observers:
     """Watches both Regions from outside."""
 
     def __init__(
-        self, lab: DrillTarget, *, timing: Timing, run: str, ledger: Path, token: Callable[[str], str],
+        self, lab: DrillTarget, *, timing: Timing, run: str, ledger: Path, reader: Reader,
         make_resolver: Callable[[str], NameResolver],
     ) -> None:  # fmt: skip
         self.lab = lab
+        self.reader = reader
         real = timing == "real"
         regions = list(lab.regions.values())
         self.trackers = {region.name: ReplicaTracker(region, 2.0 if real else 1.0) for region in regions}
         self.readers = [
             FreshnessReader(
-                region.name, region.api(TOPOLOGY.api_name), token(region.name), 2.0 if real else 1.0, SAMPLE_ONE_IN
+                region.name,
+                region.api(TOPOLOGY.api_name),
+                partial(reader.token, region.name),
+                2.0 if real else 1.0,
+                SAMPLE_ONE_IN,
             )
             for region in regions
         ]

@@ -24,7 +24,7 @@ class DrillPlan:
     hypothesis: str
     timing: Timing
     region: str  # the one that is lost
-    mode: Mode | Literal["evacuate", "health", "functions off"]
+    mode: Mode | Literal["evacuate", "health", "keys", "release", "functions off"]
     warm_up: Step
     steady: tuple[Step, ...]
     lost_at_least_seconds: float
@@ -43,6 +43,10 @@ class DrillPlan:
                 return f"{self.region} evacuated"
             case "health":
                 return "all health checks red"
+            case "keys":
+                return "the signing key rotated"
+            case "release":
+                return "a release in each Region"
             case mode:
                 return f"{self.region} lost ({mode})"
 

@@ -9,6 +9,7 @@ import secrets
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,11 +25,9 @@ ROLES: Final = ("courier", "client", "operator")
 
 def relevo(*arguments: str, stdin: str | None = None, seconds: float = 60.0) -> subprocess.CompletedProcess[str]:
     """Run a `relevo` command as an operator would; the caller looks at the return code."""
-    beside = Path(sys.executable).with_name("relevo")
-    command = [str(beside)] if beside.exists() else [sys.executable, "-m", "runbooks.cli"]
     try:
         return subprocess.run(
-            [*command, *arguments],
+            _command(*arguments),
             cwd=PROJECT,
             env=_environment(),
             input=stdin,
@@ -40,6 +39,28 @@ def relevo(*arguments: str, stdin: str | None = None, seconds: float = 60.0) -> 
         )
     except subprocess.TimeoutExpired as error:
         raise TargetError(f"`relevo {' '.join(arguments)}` did not end within {seconds:.0f} s") from error
+
+
+def interrupted_relevo(*arguments: str, when: Callable[[], bool], seconds: float = 60.0) -> bool:
+    """Kill a `relevo` command as soon as something is true; return whether it was cut short."""
+    command = subprocess.Popen(
+        _command(*arguments), cwd=PROJECT, env=_environment(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    end = time.monotonic() + seconds
+    try:
+        while command.poll() is None and time.monotonic() < end and not when():
+            time.sleep(0.01)
+    finally:
+        cut_short = command.poll() is None
+        command.kill()
+        command.wait()
+    return cut_short
+
+
+def _command(*arguments: str) -> list[str]:
+    beside = Path(sys.executable).with_name("relevo")
+    return [*([str(beside)] if beside.exists() else [sys.executable, "-m", "runbooks.cli"]), *arguments]
 
 
 def last_line(done: subprocess.CompletedProcess[str]) -> str:

@@ -8,15 +8,16 @@ from pathlib import Path
 from rich.console import Console
 
 from loadtests import gate
-from loadtests.drills.conductor import Conductor
+from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.course import Course
-from loadtests.drills.judging import Judgement, Judging, Reader
+from loadtests.drills.judging import Judgement, Judging
 from loadtests.drills.lab_access import LabAccess
 from loadtests.drills.measures import measure
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess, ensure_lab, make_accounts, relevo
 from loadtests.drills.progress import Progress
+from loadtests.drills.reader import Reader
 from loadtests.drills.series import Seen
 from loadtests.drills.target import DrillTarget
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
@@ -24,7 +25,7 @@ from loadtests.shapes import Steering
 
 
 def run_drill(
-    plan: DrillPlan, conductor: type[Conductor], out: Path | None, console: Console, locations: str = "half",
+    plan: DrillPlan, conductor: MakeConductor, out: Path | None, console: Console, locations: str = "half",
     target: DrillTarget | None = None,
 ) -> Verdict:  # fmt: skip
     """Run a drill against a target, or else the lab; raises ``TargetError`` when it could not be run at all."""
@@ -43,7 +44,7 @@ class Drill:
     """One drill against a target that is up."""
 
     def __init__(
-        self, plan: DrillPlan, conductor: type[Conductor], folder: Path, console: Console, locations: str,
+        self, plan: DrillPlan, conductor: MakeConductor, folder: Path, console: Console, locations: str,
         target: DrillTarget,
     ) -> None:  # fmt: skip
         self.plan = plan
@@ -70,7 +71,7 @@ class Drill:
                 timing=self.plan.timing,
                 run=self.run_id,
                 ledger=self._ledger_file,
-                token=reader.token,
+                reader=reader,
                 make_resolver=self.lab.resolver,
             )
             progress = Progress(self._console, observers, f"{self.plan.name} ({self.plan.timing})")

@@ -226,6 +226,10 @@ def _headline(
         return "Nothing was measured."
     if course.regions_in_dns is not None:
         return f"Every health check was red at {plan.peak:g}x; both Regions served on, and no client noticed."
+    if plan.mode == "keys":
+        return "The signing key was rotated under load: no living token was refused, and the old key opens nothing now."
+    if plan.mode == "release":
+        return "Two versions served side by side under load, and one took over from the other: no client noticed."
     if course.evacuation_seconds is not None:
         return (
             f"{plan.region} was evacuated at {plan.peak:g}x in {course.evacuation_seconds:.0f} s; clients that honour "
@@ -246,6 +250,9 @@ def _tiles(promises: Sequence[gate.Promise]) -> list[Tile]:
         "detection_seconds": ("until DNS noticed", "{:.1f} s"),
         "evacuation_seconds": ("until the Region was empty", "{:.0f} s"),
         "regions_in_dns": ("Regions in DNS, all checks red", "{:.0f}"),
+        "rejected_tokens": ("living tokens refused", "{:.0f}"),
+        "retired_key_accepted": ("tokens of the retired key accepted", "{:.0f}"),
+        "versions_side_by_side_seconds": ("two versions side by side", "{:.0f} s"),
         "failed_requests": ("requests failed, TTL honoured", "{:.0f}"),
         "survivor_carries_10x": ("of the load on one Region", "{:.1%}"),
         "freshness_p99_seconds": ("freshness p99", "{:.1f} s"),

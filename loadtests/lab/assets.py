@@ -49,11 +49,17 @@ def zipped(asset: Asset, cache: Path) -> Path:
     if target.is_file():
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    for outdated in cache.iterdir():
+    for outdated in cache.glob("*.zip"):
         outdated.unlink()
-    with tempfile.TemporaryDirectory(dir=cache.parent) as scratch:
+    write_zip(asset.folder, target)
+    return target
+
+
+def write_zip(package: Path, target: Path) -> None:
+    """Zip a package with bytecode for this interpreter; a reader never sees it half written."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         copy = Path(scratch) / "package"
-        shutil.copytree(asset.folder, copy)
+        shutil.copytree(package, copy)
         compileall.compile_dir(
             copy,
             quiet=2,
@@ -67,4 +73,3 @@ def zipped(asset: Asset, cache: Path) -> Path:
                 if file.is_file():
                     archive.write(file, file.relative_to(copy))
         fresh.replace(target)
-    return target

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.lab import loopback
+from loadtests.lab.faults import KINDS
 from loadtests.lab.introduction import introduce
 from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
@@ -137,9 +138,37 @@ def service(
     _inject(body | ({} if error is None else {"error": error}) | ({} if latency is None else {"latency_ms": latency}))
 
 
+@faults.command("slow")
+def slow(
+    region: RegionName,
+    function: Annotated[str, typer.Argument(help="api, authorizer, health, relay, sentinel, processor-created, ...")],
+    ms: Annotated[float, typer.Option(help="Milliseconds that an invocation takes more.")] = 1000.0,
+) -> None:
+    """Make a function slow."""
+    _inject({"kind": "slow", "region": region, "function": function, "ms": ms})
+
+
+@faults.command("poison")
+def poison(
+    region: RegionName,
+    status: Annotated[str, typer.Option(help="Whose queue gets it.")] = "created",
+) -> None:
+    """Put a message that nobody can read into a queue; it ends as a dead letter."""
+    _inject({"kind": "poison", "region": region, "status": status})
+
+
+@faults.command("flapping")
+def flapping(
+    region: RegionName,
+    seconds: Annotated[float, typer.Option(help="How long it is away, and how long there.", min=0.1)] = 3.0,
+) -> None:
+    """Let a Region's health come and go, as its health checks see it."""
+    _inject({"kind": "flapping", "region": region, "seconds": seconds})
+
+
 @faults.command("heal")
 def heal(
-    what: Annotated[str, typer.Argument(help="all, region-loss, partition, lag, service or winner.")] = "all",
+    what: Annotated[str, typer.Argument(help=f"all, {', '.join(KINDS)}.")] = "all",
 ) -> None:
     """End faults; a lost Region comes back."""
     console.print(_ask(_layout(), "/heal", {"what": what})["what"])

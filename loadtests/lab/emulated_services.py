@@ -11,6 +11,7 @@ from typing import Any, Final
 SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
 PRINCIPAL_SECONDS: Final = 1.0
+LATEST: Final = "$LATEST"
 
 
 def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:

@@ -1,46 +1,31 @@
-"""The faults that drills and people inject, and how each is healed. What follows from them is the product's affair.
-
-A frozen Region keeps its state and answers nobody. A crashed one loses all compute: its Lambda workers die in the
-middle of their work. AWS's durable services keep their data in both.
-"""
+"""The faults that drills and people inject, and how each is healed. What follows from them is the product's affair."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from loadtests.lab import aws_faults, loopback
-from loadtests.lab.deploy import client
+from loadtests.lab import aws_faults, loopback, slow_functions
+from loadtests.lab.flapping import Flapping
 from loadtests.lab.layout import Layout
-from loadtests.lab.ministack import ROLE as MINISTACK
-from loadtests.lab.processes import ProcessBook, signal_group, workers_of
-from shared.topology import TOPOLOGY, function_name
+from loadtests.lab.lost_regions import STATE_OF_MODE, LostRegions, State
+from loadtests.lab.poison import Poison
+from loadtests.lab.processes import ProcessBook
+from shared.topology import PARTS, STATUSES, TOPOLOGY, function_name
 
-State = Literal["running", "frozen", "crashed", "api-down", "health-down"]
-STATE_OF_MODE: Final[dict[str, State]] = {
-    "freeze": "frozen", "crash": "crashed", "api": "api-down", "health": "health-down",
-}  # fmt: skip
 ANSWERING: Final[tuple[State, ...]] = ("running", "api-down", "health-down")  # to those who ask its services
-KINDS: Final = ("region-loss", "partition", "lag", "service", "winner")
+KINDS: Final = ("region-loss", "partition", "lag", "service", "winner", "slow", "poison", "flapping")
 # What makes the link normal again, by kind of fault, and how that is told.
 LINK_CALM: Final[dict[str, tuple[dict[str, object], str]]] = {
     "partition": ({"on": False}, "replication is not cut"),
     "lag": ({"seconds": 0}, "replication is not delayed"),
     "winner": ({"region": TOPOLOGY.owner_region, "ahead_seconds": 0}, "no clock is ahead"),
-}
-# The functions without concurrency. Without health alone, a Region that works looks ill from outside.
-PARTS_DOWN: Final[dict[State, tuple[str, ...]]] = {
-    "api-down": ("api", "authorizer", "health"),
-    "health-down": ("health",),
 }
 
 
@@ -62,12 +47,15 @@ class Faults:
 
     def __init__(self, layout: Layout, book: ProcessBook) -> None:
         self._layout = layout
-        self._book = book
         self._lock = threading.Lock()
-        self._reserved: dict[str, dict[str, int | None]] = {}
         self._with_rules: set[str] = set()
-        self.states: dict[str, State] = dict.fromkeys(layout.seats, "running")
+        self._ends: dict[tuple[str, str], Callable[[], str]] = {}  # by kind and Region, what ends a fault
+        self._lost = LostRegions(layout, book)
         self.history: list[Happening] = []
+
+    @property
+    def states(self) -> dict[str, State]:
+        return self._lost.states
 
     def inject(self, request: dict[str, Any]) -> str:
         """Inject one fault and return what was done; raises ``FaultError``."""
@@ -87,6 +75,12 @@ class Faults:
                     done = f"the clock of {region} is {ahead:g} s ahead for last-writer-wins"
                 case {"kind": "service", "region": str(region), "service": str(service)}:
                     done = self._spoil(region, service, request)
+                case {"kind": "slow", "region": str(region), "function": str(part), "ms": int() | float() as more_ms}:
+                    done = self._slow_down(region, part, more_ms)
+                case {"kind": "poison", "region": str(region), "status": str(status)}:
+                    done = self._poison(region, status)
+                case {"kind": "flapping", "region": str(region), "seconds": int() | float() as seconds}:
+                    done = self._flap(region, seconds)
                 case _:
                     raise FaultError(
                         f"expected a fault of a kind among {', '.join(KINDS)} with its fields, not {request}"
@@ -101,9 +95,10 @@ class Faults:
             steps: list[Callable[[], str]] = []
             if what in ("all", "region-loss"):  # first: a frozen Region takes no other orders
                 lost = [region for region, state in self.states.items() if state != "running"]
-                steps += [partial(self._return, region) for region in lost]
+                steps += [partial(self._lost.return_, region) for region in lost]
             if what in ("all", "service"):
                 steps += [partial(self._clear, region) for region in sorted(self._with_rules)]
+            steps += [partial(self._end, *key) for key in sorted(self._ends) if what in ("all", key[0])]
             steps += [partial(self._calm_link, kind) for kind in LINK_CALM if what in ("all", kind)]
             done, troubles = [], []
             for step in steps:  # one that fails must not keep the others from being healed
@@ -143,67 +138,10 @@ class Faults:
             raise FaultError(f"unknown mode {mode!r}; expected one of {', '.join(STATE_OF_MODE)}")
         if self.states[region] != "running":
             raise FaultError(f"{region} is {self.states[region]} already; `relevo fault heal` brings it back")
-        match mode:
-            case "freeze":
-                self._freeze(region)
-                done = f"{region} is frozen: it takes connections and answers nobody"
-            case "crash":
-                killed = self._crash(region)
-                done = f"{region} crashed: {killed} Lambda workers killed, the rest frozen"
-            case _:
-                parts = PARTS_DOWN[STATE_OF_MODE[mode]]
-                self._disable(region, parts)
-                done = f"{region} has no concurrency for {', '.join(parts)}; the rest works on"
-        self.states[region] = STATE_OF_MODE[mode]
-        return done
-
-    def _freeze(self, region: str) -> None:
-        for started in self._book.of_region(region):
-            signal_group(started, signal.SIGSTOP, self._book.lab)
-
-    def _crash(self, region: str) -> int:
-        """Stop the gateway first, so that it neither answers for a dying worker nor starts another one."""
-        killed = 0
-        for started in self._book.of_region(region):
-            if started.role != MINISTACK:
-                continue
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(started.pid, signal.SIGSTOP)
-            for worker in workers_of(started, self._book.lab):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGKILL)
-                    killed += 1
-        self._freeze(region)
-        return killed
-
-    def _disable(self, region: str, parts: tuple[str, ...]) -> None:
-        functions = client(self._layout.seats[region], "lambda", timeout_seconds=5.0)
-        reserved: dict[str, int | None] = {}
-        for part in parts:
-            name = function_name(part)
-            reserved[name] = functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions")
-            functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
-        self._reserved[region] = reserved
-
-    def _enable(self, region: str) -> None:
-        functions = client(self._layout.seats[region], "lambda", timeout_seconds=5.0)
-        for name, reserved in self._reserved.pop(region).items():
-            if reserved is None:
-                functions.delete_function_concurrency(FunctionName=name)
-            else:
-                functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=reserved)
-
-    def _return(self, region: str) -> str:
-        if self.states[region] in PARTS_DOWN:
-            self._enable(region)
-        else:
-            for started in self._book.of_region(region):
-                signal_group(started, signal.SIGCONT, self._book.lab)
-        self.states[region] = "running"
-        return f"{region} is back"
+        return self._lost.lose(region, mode)
 
     def _spoil(self, region: str, service: str, request: dict[str, Any]) -> str:
-        self._known(region)
+        self._answering(region)
         error, latency_ms, rate = request.get("error"), request.get("latency_ms"), request.get("rate", 1.0)
         if service not in aws_faults.SERVICES:
             raise FaultError(f"unknown service {service!r}; expected one of {', '.join(aws_faults.SERVICES)}")
@@ -213,8 +151,6 @@ class Faults:
             raise FaultError("the rate must be more than 0 and at most 1")
         if latency_ms is not None and (not isinstance(latency_ms, int | float) or latency_ms <= 0):
             raise FaultError("the latency must be a number of milliseconds above 0")
-        if self.states[region] in ("frozen", "crashed"):
-            raise FaultError(f"{region} is {self.states[region]}; bring it back first")
         rule = aws_faults.rule_of(service, error=error, latency_ms=latency_ms, rate=float(rate))
         aws_faults.add_rule(self._layout.seats[region], rule)
         self._with_rules.add(region)
@@ -225,3 +161,56 @@ class Faults:
         aws_faults.clear_rules(self._layout.seats[region])
         self._with_rules.discard(region)
         return f"services of {region} work"
+
+    def _slow_down(self, region: str, part: str, more_ms: float) -> str:
+        self._answering(region)
+        if part not in PARTS or more_ms <= 0:
+            raise FaultError(f"expected one of the functions {', '.join(PARTS)} and milliseconds above 0")
+        slow_functions.slow_down(self._layout, region, function_name(part), more_ms / 1000)
+
+        def end() -> str:
+            slow_functions.speed_up(self._layout, region)
+            return f"functions of {region} take their own time"
+
+        self._ends["slow", region] = end
+        return f"each invocation of {function_name(part)} in {region} takes {more_ms:g} ms more"
+
+    def _poison(self, region: str, status: str) -> str:
+        self._answering(region)
+        if status not in STATUSES:
+            raise FaultError(f"unknown status {status!r}; expected one of {', '.join(STATUSES)}")
+        if ("poison", region) in self._ends:
+            raise FaultError(f"{region} has a poison message already; `relevo fault heal poison` removes it")
+        poison = Poison(self._layout.seats[region], status)
+
+        def end() -> str:
+            found = (
+                "was given up, and removed" if poison.remove() else "has not been given up: it is still in its queue"
+            )
+            return f"the poison message of {region} {found}"
+
+        self._ends["poison", region] = end
+        return f"a message that nobody can read is in the {status} queue of {region}"
+
+    def _flap(self, region: str, seconds: float) -> str:
+        self._answering(region)
+        if seconds <= 0 or ("flapping", region) in self._ends:
+            raise FaultError(f"expected seconds above 0, and that {region} does not flap yet")
+        flapping = Flapping(self._layout.seats[region], seconds)
+
+        def end() -> str:
+            flapping.end()
+            return f"health checks of {region} see what is"
+
+        self._ends["flapping", region] = end
+        return f"the health function of {region} goes away and comes back every {seconds:g} s"
+
+    def _answering(self, region: str) -> None:
+        self._known(region)
+        if self.states[region] not in ANSWERING:
+            raise FaultError(f"{region} is {self.states[region]}; bring it back first")
+
+    def _end(self, kind: str, region: str) -> str:
+        done = self._ends[kind, region]()
+        del self._ends[kind, region]
+        return done

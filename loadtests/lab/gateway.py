@@ -27,6 +27,7 @@ from loadtests.lab.emulated_services import (
     remember_principals,
     reserve_for_versions,
 )
+from loadtests.lab.slow_functions import heed_slowness
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
 COLD_STARTS_AT_ONCE: Final = 2
@@ -258,6 +259,7 @@ def main() -> None:
     reserve_for_versions(lambda_svc)
     prepare_workers(lambda_runtime.Worker)
     pool_workers(lambda_svc, lambda_runtime)
+    heed_slowness(lambda_svc, Path(os.environ["TMPDIR"]))
     know_fifo_topics(sns)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)

@@ -12,9 +12,10 @@ from regions.handlers import requests
 from regions.handlers.responses import json_response
 from regions.handlers.runtime import accounts, keyring_source, login_failures, now
 from shared.adapters.accounts import FAILURE_WINDOW
+from shared.adapters.settings import settings
 from shared.adapters.tokens import issue
 from shared.domain import problems
-from shared.domain.auth import MAX_PASSWORD, TOKEN_SECONDS, password_matches
+from shared.domain.auth import MAX_PASSWORD, password_matches, token_seconds
 from shared.domain.commands import MAX_BODY_BYTES, text_of
 from shared.domain.problems import FieldFault
 
@@ -63,5 +64,6 @@ def log_in() -> Response[str]:
     if not password_matches(account, password) or account is None:
         login_failures().count(username, address, now=moment)
         raise problems.unauthorized("wrong user name or password")
-    token = issue(keyring_source().keyring(), account, now=moment)
-    return json_response({"access_token": token, "token_type": "bearer", "expires_in": TOKEN_SECONDS})
+    seconds = token_seconds(settings().time_scale)
+    token = issue(keyring_source().keyring(), account, now=moment, seconds=seconds)
+    return json_response({"access_token": token, "token_type": "bearer", "expires_in": seconds})

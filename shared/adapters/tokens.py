@@ -18,8 +18,8 @@ class InvalidTokenError(Exception):
     """The token is not one of ours, or not any more."""
 
 
-def issue(keyring: Keyring, account: Account, *, now: datetime) -> str:
-    """Sign a token of 30 minutes for an account."""
+def issue(keyring: Keyring, account: Account, *, now: datetime, seconds: int = TOKEN_SECONDS) -> str:
+    """Sign a token for an account; it lives for ``seconds``."""
     issued = int(now.timestamp())
     claims = {
         "iss": ISSUER,
@@ -27,7 +27,7 @@ def issue(keyring: Keyring, account: Account, *, now: datetime) -> str:
         "sub": account.username,
         "scope": " ".join(sorted(ROLES[account.role])),
         "iat": issued,
-        "exp": issued + TOKEN_SECONDS,
+        "exp": issued + seconds,
     }
     return jwt.encode(claims, keyring.keys[keyring.current], algorithm=ALGORITHM, headers={"kid": keyring.current})
 

@@ -14,6 +14,7 @@ import pytest
 from shared.adapters import clients
 from shared.topology import TOPOLOGY
 from tests.component.aws import KEYS
+from tests.component.conftest import forget
 from tests.component.problems import problem
 from tests.component.region import PASSWORD, LambdaContext, RegionUnderTest
 
@@ -47,6 +48,17 @@ def test_a_right_pair_gets_a_token_for_half_an_hour(region: RegionUnderTest) -> 
     assert set(claims) == {"iss", "aud", "sub", "scope", "iat", "exp"}
     assert claims["exp"] - claims["iat"] == 1800
     assert jwt.get_unverified_header(answer.json["access_token"])["kid"] == "K1"
+
+
+def test_a_token_lives_shorter_where_the_clock_of_waits_runs_faster(
+    region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TIME_SCALE", "0.1")
+    forget()
+    region.account("ana", "courier")
+    answer = region.call("POST", "/token", {"username": "ana", "password": PASSWORD}, sub=None)
+    claims = jwt.decode(answer.json["access_token"], options={"verify_signature": False})
+    assert (answer.json["expires_in"], claims["exp"] - claims["iat"]) == (180, 180)
 
 
 def test_the_oauth2_form_works_too(region: RegionUnderTest) -> None:

@@ -28,6 +28,7 @@ from shared.adapters.control import Control, RegisterTakenError
 from shared.topology import TOPOLOGY
 
 PROJECT = Path(__file__).parents[2]
+TOKEN_MARGIN_SECONDS = 30.0
 RELEVO = "from runbooks.cli import main; main()"
 
 
@@ -65,7 +66,7 @@ class RunningLab:
     def __init__(self, folder: Path, shift: int) -> None:
         self.layout = Layout.at(folder, shift)
         self.environment = {**os.environ, FOLDER_VARIABLE: str(folder), SHIFT_VARIABLE: str(shift)}
-        self._token: str | None = None
+        self._token, self._token_until = "", 0.0
 
     def relevo(self, *arguments: str) -> Result:
         """Run a `relevo` command for this lab in this process, which saves a second each time."""
@@ -116,12 +117,14 @@ class RunningLab:
             return Answer(0, None, None)
 
     def token(self) -> str:
-        """A token of the lab's account, from the first Region that answers; every Region takes it."""
-        if self._token is None:
+        """A token of the lab's account, from the first Region that answers; every Region takes it while it lives."""
+        if time.monotonic() > self._token_until - TOKEN_MARGIN_SECONDS:
             account = self.state()["account"]
             login = {"username": account["username"], "password": account["password"]}
             answers = (self.api("/token", login, region=region, within=20.0) for region in TOPOLOGY.region_names)
-            self._token = next(answer.body["access_token"] for answer in answers if answer.status == 200)
+            asked_at = time.monotonic()
+            given = next(answer.body for answer in answers if answer.status == 200)
+            self._token, self._token_until = given["access_token"], asked_at + given["expires_in"]
         return self._token
 
     def order(self, order_id: str, *, region: str | None = None) -> Answer:

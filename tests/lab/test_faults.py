@@ -146,6 +146,46 @@ def test_a_slow_service_makes_requests_slow(calm_lab: RunningLab) -> None:
     eventually(takes_longer, within=20, what="an order that takes one slow query and one slow write")
 
 
+def test_a_slow_function_makes_its_callers_wait_until_it_is_healed(calm_lab: RunningLab) -> None:
+    def seconds() -> float:
+        began = time.monotonic()
+        assert calm_lab.order(new_id(), region=LOST).status == 201
+        return time.monotonic() - began
+
+    assert calm_lab.relevo("fault", "slow", LOST, "api", "--ms", "900").exit_code == 0
+    assert seconds() > 0.9
+    assert calm_lab.relevo("fault", "heal", "slow").exit_code == 0
+    eventually(lambda: seconds() < 0.9, within=20, what="an order without the delay")
+
+
+def test_a_poison_message_becomes_a_dead_letter_and_holds_up_nobody(calm_lab: RunningLab) -> None:
+    assert calm_lab.relevo("fault", "poison", LOST, "--status", "created").exit_code == 0
+    order_id = new_id()
+    assert calm_lab.order(order_id, region=LOST).status == 201
+    eventually(lambda: calm_lab.effects(order_id, LOST), within=20, what="the effect of a good message")
+    eventually(
+        lambda: calm_lab.control("/status")["regions"][LOST]["dlq_depth"]["created"] == 1,
+        within=40,
+        what="the dead letter",
+    )
+    done = calm_lab.relevo("fault", "heal", "poison")
+    assert "was given up, and removed" in done.stdout
+    assert calm_lab.control("/status")["regions"][LOST]["dlq_depth"]["created"] == 0
+
+
+def test_flapping_health_is_seen_to_go_and_to_come_back_and_drains_nobody(calm_lab: RunningLab) -> None:
+    def healthy() -> bool:
+        return bool(calm_lab.control("/status")["regions"][LOST]["healthy"])
+
+    assert calm_lab.relevo("fault", "flapping", LOST, "--seconds", "4").exit_code == 0
+    for _ in range(2):
+        eventually(lambda: not healthy(), within=30, what="an unhealthy Region")
+        eventually(healthy, within=30, what="a healthy Region")
+    assert calm_lab.control("/status")["regions"][LOST]["drained"] is False
+    assert calm_lab.relevo("fault", "heal", "flapping").exit_code == 0
+    assert calm_lab.api("/health", region=LOST).status == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -154,6 +194,8 @@ def test_a_slow_service_makes_requests_slow(calm_lab: RunningLab) -> None:
         (["service", LOST, "lambda", "--error", "X"], "unknown service"),
         (["service", LOST, "sqs"], "either an error or a latency"),
         (["service", LOST, "sqs", "--error", "X", "--rate", "2"], "rate"),
+        (["slow", LOST, "everything"], "one of the functions"),
+        (["poison", LOST, "--status", "eaten"], "unknown status"),
         (["heal", "everything"], "expected 'all'"),
     ],
 )

@@ -24,6 +24,7 @@ class Platform:
     def __init__(self, handler: Callable[[Any], Any]) -> None:
         self.handler = handler
         self.spawned = 0
+        self.killed: list[Any] = []
         platform = self
 
         class Worker:
@@ -46,19 +47,18 @@ class Platform:
         self.runtime = SimpleNamespace(
             _workers={},
             _lock=threading.Lock(),
-            _worker_key=lambda name, *_: name,
-            kill_workers=lambda _: None,
+            _worker_key=lambda name, *_: f"account:region:{name}:$LATEST",
             Worker=Worker,
         )
         self.service = SimpleNamespace(
-            acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=lambda *_, **__: None,
+            acquire_worker=self._acquire, release_worker=self._release,
             _execute_function_warm=self._execute,
         )  # fmt: skip
         gateway.prepare_workers(Worker)
         gateway.pool_workers(self.service, self.runtime)
 
     def _acquire(self, name: str, *_: Any, **__: Any) -> Any:
-        pool = self.runtime._workers.setdefault(name, [])
+        pool = self.runtime._workers.setdefault(f"account:region:{name}:$LATEST", [])
         for worker in pool:
             if not worker.in_use:
                 worker.in_use = True

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import jwt
 import pytest
 from moto.backends import get_backend
 
@@ -13,13 +14,15 @@ from runbooks import keys
 from runbooks.rotation import Ring, Waits, after, next_step, taken_back
 from runbooks.target import Target
 from shared.adapters.control import Control
+from shared.adapters.keyring import CACHE_SECONDS
 from shared.adapters.tokens import InvalidTokenError, issue, verify
-from shared.domain.auth import TOKEN_SECONDS, Account, Keyring
+from shared.domain.auth import TOKEN_SECONDS, Account, Keyring, token_seconds
 from shared.topology import TOPOLOGY
 from tests.runbooks.two_regions import FIRST_KEY, HERE, KEYRING, PEER, TwoRegions
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 WAITS = Waits.scaled(1.0)
+ANA = Account("ana", "client", "")
 
 
 def rewind(regions: TwoRegions, span: timedelta) -> None:
@@ -83,7 +86,6 @@ def test_no_key_is_ever_printed(regions: TwoRegions) -> None:
 
 def test_a_token_is_accepted_through_every_moment_of_a_rotation(regions: TwoRegions) -> None:
     """Functions may know the secret as it was before a step for as long as the step waits, and tokens live on."""
-    ana = Account("ana", "client", "")
     moment = last_signed = datetime.now(UTC)
     old, ring = Ring.parse(json.dumps(KEYRING)), Ring.parse(json.dumps(KEYRING))
     while True:
@@ -100,10 +102,10 @@ def test_a_token_is_accepted_through_every_moment_of_a_rotation(regions: TwoRegi
         if due.step == "make current":
             last_signed = moment + timedelta(seconds=60)  # a warm function's cache of the secret
         for signer, verifier in ((ring, old), (old, ring)):
-            token = issue(Keyring.from_secret(signer.text()), ana, now=datetime.now(UTC))
+            token = issue(Keyring.from_secret(signer.text()), ANA, now=datetime.now(UTC))
             assert verify(Source(verifier), token).subject == "ana"
     with pytest.raises(InvalidTokenError):
-        verify(Source(ring), issue(Keyring.from_secret(json.dumps(KEYRING)), ana, now=datetime.now(UTC)))
+        verify(Source(ring), issue(Keyring.from_secret(json.dumps(KEYRING)), ANA, now=datetime.now(UTC)))
 
 
 class Source:
@@ -298,6 +300,15 @@ def test_status_tells_step_ages_and_both_regions_key_ids(regions: TwoRegions) ->
     assert "next: sign with the new key" in regions.run("keys", "status").output
 
 
-def test_waits_for_caches_are_scaled_as_in_the_product_and_those_for_tokens_are_not() -> None:
-    assert Waits.scaled(0.1).tokens >= timedelta(seconds=TOKEN_SECONDS)  # tokens live as long everywhere
+@pytest.mark.parametrize("scale", [1.0, 0.1])
+def test_the_waits_are_scaled_as_in_the_product(scale: float) -> None:
+    """A token that a function with an old cache signed at the last moment has expired when the wait is over."""
+    waits, cached = Waits.scaled(scale), timedelta(seconds=CACHE_SECONDS * scale)
+    last_token = issue(Keyring.from_secret(json.dumps(KEYRING)), ANA, now=NOW + cached, seconds=token_seconds(scale))
+    claims = jwt.decode(last_token, options={"verify_signature": False})
+    assert claims["exp"] <= (NOW + waits.tokens).timestamp() < claims["exp"] + 120
+    assert waits.caches >= cached
+
+
+def test_a_wait_for_caches_is_never_shorter_than_the_shortest_cache() -> None:
     assert timedelta(seconds=1) < Waits.scaled(0.001).caches

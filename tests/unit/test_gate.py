@@ -10,7 +10,7 @@ import pytest
 from loadtests import gate
 from loadtests.gate import Phase, failed_requests
 from loadtests.ledger import Arrival, Try
-from shared.slo import EVACUATION, FAIL_OPEN, OBJECTIVES, Objective
+from shared.slo import EVACUATION, FAIL_OPEN, KEY_ROTATION, OBJECTIVES, RELEASE, Objective
 from tests.unit import synthetic_drill
 
 PHASES = [Phase("warm-up", 1, 0, 10, steady=False), Phase("10x", 10, 10, 100, steady=True)]
@@ -145,7 +145,18 @@ def test_a_reader_told_that_its_event_is_not_there_yet_got_what_it_asked_for() -
     assert failed_requests([ill], 0.0, {}) == 1
 
 
-@pytest.mark.parametrize("objectives", [EVACUATION, FAIL_OPEN])
+def test_a_rejected_token_is_a_try_answered_401_or_as_the_old_routes_403() -> None:
+    arrivals = [
+        arrival(9.0, answered(9.0, http=401), answered(9.5)),
+        arrival(10.0, answered(10.0, http=401), answered(10.2)),
+        arrival(11.0, answered(11.0, http=403), outcome="failed"),
+        arrival(12.0, answered(12.0, http=503), answered(12.2)),
+        arrival(13.0, answered(13.0)),
+    ]
+    assert gate.rejected_tokens(arrivals, 10.0) == 2
+
+
+@pytest.mark.parametrize("objectives", [EVACUATION, FAIL_OPEN, KEY_ROTATION, RELEASE])
 def test_each_drill_is_held_against_its_own_objectives(objectives: tuple[Objective, ...]) -> None:
     achieved: dict[str, float | None] = {objective.name: objective.quick for objective in objectives}
     promises = gate.judge_promises(achieved, "quick", objectives)
