@@ -126,7 +126,7 @@ def _show_breaking(console: Console, found: breakings.Breaking) -> None:
     table = _table(
         "Where it breaks: orders/s with one Region lost",
         "limit",
-        ["Region", "70 %", "all of it", "70 % of three Regions"],
+        ["Region", "70 %", "all of it", "70 %, of three"],
     )
     for it in found.breaks:
         three = number(it.red_at_in_three) if it.red_at_in_three < breakings.NEVER else ""

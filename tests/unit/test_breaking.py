@@ -20,9 +20,16 @@ from shared.demand import alone, demand_of, shared_by_all
 from shared.hot_keys import LOST_RACES_AT_MOST, lost_races, moves_at_most
 from shared.quotas import QUOTAS, is_red
 from shared.sizing import check
-from shared.topology import TOPOLOGY, Growth, KpiItems
+from shared.topology import TOPOLOGY, Growth, KpiItems, Topology
 
 FOUND = Breaking(TOPOLOGY)
+
+
+def hot_keys(topology: Topology) -> list[str]:
+    """Keys that one Region alone makes hot at 100x."""
+    demand = demand_of(alone(topology.baseline, 100), topology)
+    keys = [quota for quota in QUOTAS if quota.is_of_key]
+    return [quota.name for quota in keys if is_red(quota.used(demand), min(quota.limits.values()))]
 
 
 @given(st.floats(0.01, 1e6))
@@ -45,10 +52,7 @@ def test_each_limit_is_green_just_below_and_red_just_above() -> None:
 
 def test_no_key_is_hot_at_100x_and_nothing_else_breaks_either() -> None:
     assert TOPOLOGY.keys_carry == 100 * TOPOLOGY.baseline.orders_per_second
-    demand = demand_of(alone(TOPOLOGY.baseline, 100))
-    assert [
-        quota.name for quota in QUOTAS if quota.is_of_key and is_red(quota.used(demand), min(quota.limits.values()))
-    ] == []
+    assert hot_keys(TOPOLOGY) == []
     ten, hundred, thousand = FOUND.steps
     assert (ten.multiple, hundred.multiple, thousand.multiple) == MULTIPLES
     assert ten.holds
@@ -65,8 +69,7 @@ def test_no_key_is_hot_at_100x_and_nothing_else_breaks_either() -> None:
     ids=str,
 )
 def test_with_as_few_items_as_a_day_once_had_a_key_is_hot_at_100x(few: KpiItems) -> None:
-    demand = demand_of(alone(TOPOLOGY.baseline, 100), dataclasses.replace(TOPOLOGY, kpi_items=few))
-    hot = [quota.name for quota in QUOTAS if quota.is_of_key and is_red(quota.used(demand), min(quota.limits.values()))]
+    hot = hot_keys(dataclasses.replace(TOPOLOGY, kpi_items=few))
     assert hot
     assert all("KPI item" in name for name in hot)
 
