@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from loadtests import breaking as breakings
 from loadtests import capacity as capacities
 from loadtests import cost as costs
 from loadtests.prices import REGION
@@ -35,12 +36,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 
 
 def capacity(orders: Orders = None, reads: Reads = None, as_json: AsJson = False) -> None:
-    """Tell what each growth step asks of AWS; exit 1 if one Region alone would pass 70 % of a quota at the largest."""
+    """Tell what each growth step asks of AWS and where it breaks; exit 1 if the largest passes 70 % of a quota."""
     found = capacities.forecast(grown(TOPOLOGY, orders, reads))
+    broken = breakings.Breaking(found.topology)
     if as_json:
-        typer.echo(json.dumps(capacities.document(found), ensure_ascii=False))
+        document = {**capacities.document(found), "beyond": breakings.document(broken)}
+        typer.echo(json.dumps(document, ensure_ascii=False))
     else:
-        _show_capacity(Console(highlight=False), found)
+        console = Console(highlight=False)
+        _show_breaking(console, broken)
+        _show_capacity(console, found)
     raise typer.Exit(0 if found.holds else 1)
 
 
@@ -109,6 +114,32 @@ def _show_capacity(console: Console, found: capacities.Forecast) -> None:
     for fault in found.faults:
         console.print(f"[red]a synth would refuse[/red]: {fault}", soft_wrap=True)
     console.print(f"[bold red]TOO SMALL[/bold red]  {found.hardest.name}")
+
+
+def _show_breaking(console: Console, found: breakings.Breaking) -> None:
+    baseline = found.topology.baseline
+    console.print(
+        f"1x is {baseline.orders_per_second:g} orders/s and {baseline.reads_per_second:g} reads/s over all Regions, an "
+        f"order being any status change: {baseline.orders_per_second * 86_400:,.0f} a day",
+        soft_wrap=True,
+    )
+    table = _table(
+        "Where it breaks: orders/s with one Region lost",
+        "limit",
+        ["Region", "70 %", "all of it", "70 %, of three"],
+    )
+    for it in found.breaks:
+        three = number(it.red_at_in_three) if it.red_at_in_three < breakings.NEVER else ""
+        table.add_row(
+            f"{it.quota.service}: {it.quota.name}", it.region, number(it.red_at), number(it.full_at), three
+        )  # fmt: skip
+    console.print(table)
+    for step in found.steps:
+        verdict = "[green]holds as it is[/green]" if step.holds else "change:"
+        console.print(f"[bold]{step.multiple:,}x[/bold] ({number(step.orders)} orders/s): {verdict}", soft_wrap=True)
+        for line in found.changes(step):
+            console.print(f"  - {line}", soft_wrap=True)
+    console.print()
 
 
 def _show_quotas(console: Console, found: capacities.Forecast) -> None:

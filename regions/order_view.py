@@ -37,7 +37,7 @@ class OrderView(Construct):
         )
         for name, partition, sort, warmth in (
             (LIST_INDEX, "list_bucket", "list_key", sizes.list_index),
-            (PENDING_INDEX, "pending_region", "due_at", sizes.pending_index),
+            (PENDING_INDEX, "pending_key", "due_at", sizes.pending_index),
         ):
             self.table.add_global_secondary_index(
                 index_name=name,

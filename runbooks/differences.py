@@ -32,7 +32,7 @@ class Difference:
     """One thing that the view says and the log does not, or the other way round."""
 
     kind: Kind
-    where: str  # an order, or a day and shard
+    where: str  # an order, or a day and the number of a KPI item
     detail: str
 
     @property
@@ -72,7 +72,7 @@ def _row_differences(order_id: str, record: OrderRecord, row: Mapping[str, Any])
     except (KeyError, ValueError, TypeError, ArithmeticError) as error:
         return [Difference("row unreadable", order_id, f"{type(error).__name__}: {error}")]
     found: list[Difference] = []
-    expected = state_to_plain(state, TOPOLOGY.list_bucket_seconds)
+    expected = state_to_plain(state)
     differing = sorted(name for name, value in expected.items() if row.get(name) != value)
     events = {event.event_id for event in record.events}
     if events - seen:
@@ -90,7 +90,8 @@ EFFECT_GONE: Final = "its effect was seen and is not in the log"
 
 def work_fault(effect: Effect | None, work: Mapping[str, Any] | None, *, region: str, now: datetime) -> str | None:
     """What is wrong with an event's work: left for nobody although something is to be done, or not known to be done."""
-    waits_for = str(work.get("pending_region", "")) if work else ""
+    # As the index of pending work has it: what stands in none of its partitions is found by nobody.
+    waits_for = str(work.get("pending_key", "")).rpartition("#")[0] if work else ""
     if effect is None:
         if work and "effect_seen_at" in work:
             return EFFECT_GONE
@@ -118,14 +119,15 @@ def work_to_repair(
 
 
 def add_rows(sums: dict[KpiKey, Figures], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Add the contributions of stored rows to the sums of their days and shards; unreadable rows add nothing."""
+    """Add the contributions of stored rows to the sums of their days and KPI items; unreadable rows add nothing."""
     for plain in rows:
         try:
-            contribution = contribution_of(row_from_plain(plain).state, TOPOLOGY.kpi_shards)
+            contribution = contribution_of(row_from_plain(plain).state, TOPOLOGY.kpi_items)
         except (KeyError, ValueError, TypeError, ArithmeticError):
             continue
-        key = (contribution.day, contribution.shard)
-        sums[key] = sum_figures([sums.get(key, {}), contribution.figures])
+        for number, figures in contribution.parts.items():
+            key = (contribution.day, number)
+            sums[key] = sum_figures([sums.get(key, {}), figures])
 
 
 def lacking(stored: Mapping[str, Decimal], rows: Mapping[str, Decimal]) -> Figures:

@@ -16,6 +16,7 @@ import typer
 from runbooks.asking import NoAnswer, ask, one_line_errors
 from runbooks.target import Target, current_target
 from shared.adapters import items
+from shared.adapters.order_rows import pending_key
 from shared.domain.instants import from_text, to_text
 from shared.domain.takeover import NOBODY, Guard, Register, peer_is_lost
 from shared.topology import TOPOLOGY
@@ -50,11 +51,11 @@ class Seen:
     parked: Waiting
 
 
-def waiting(client: DynamoDBClient, pending_region: str, now: datetime) -> Waiting:
-    """Count the work of one entry of the sparse index of pending work."""
+def waiting(client: DynamoDBClient, whose: str, now: datetime) -> Waiting:
+    """Count what the sparse index of pending work holds of somebody's, under all of its keys."""
     count = taken_over = 0
     oldest: datetime | None = None
-    for plain in _pending(client, pending_region):
+    for plain in _pending(client, whose):
         count += 1
         taken_over += "taken_over_at" in plain
         seen_at = plain.get("effect_seen_at") or plain.get("seen_at")
@@ -66,16 +67,17 @@ def waiting(client: DynamoDBClient, pending_region: str, now: datetime) -> Waiti
     return Waiting(count, age, taken_over, count < MOST_COUNTED)
 
 
-def _pending(client: DynamoDBClient, pending_region: str) -> Iterator[items.Plain]:
-    pages = client.get_paginator("query").paginate(
-        TableName=TOPOLOGY.order_view_table,
-        IndexName="pending",
-        KeyConditionExpression="pending_region = :region",
-        ProjectionExpression="seen_at, effect_seen_at, taken_over_at",
-        ExpressionAttributeValues=items.to_wire({":region": pending_region}),
-    )
-    for page in pages:
-        yield from map(items.from_wire, page["Items"])
+def _pending(client: DynamoDBClient, whose: str) -> Iterator[items.Plain]:
+    for number in range(TOPOLOGY.pending_keys):
+        pages = client.get_paginator("query").paginate(
+            TableName=TOPOLOGY.order_view_table,
+            IndexName="pending",
+            KeyConditionExpression="pending_key = :key",
+            ProjectionExpression="seen_at, effect_seen_at, taken_over_at",
+            ExpressionAttributeValues=items.to_wire({":key": pending_key(whose, number)}),
+        )
+        for page in pages:
+            yield from map(items.from_wire, page["Items"])
 
 
 def look(target: Target, region: str) -> Seen:

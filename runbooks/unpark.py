@@ -9,6 +9,7 @@ import typer
 
 from runbooks.asking import one_line_errors, one_region
 from runbooks.target import current_target
+from shared.adapters.order_rows import waits_for
 from shared.adapters.order_work import OrderWork
 from shared.domain.instants import to_text
 from shared.topology import TOPOLOGY
@@ -31,8 +32,8 @@ def unpark(
             typer.echo("nothing done; add --yes to act" if parked else "nothing to do")
             return
         work_items = OrderWork(target.dynamodb(region), TOPOLOGY.order_view_table, region=region)
-        due_at = to_text(datetime.now(UTC))
+        now = datetime.now(UTC)
         for work in parked:
-            fields = {"pending_region": region, "attempt": 0, "due_at": due_at}
+            fields = {**waits_for(region, work.order_id, due_at=now), "attempt": 0}
             work_items.update(work.order_id, work.event_id, set_fields=fields, remove=("parked_at",))
     typer.echo(f"{target.name}: {len(parked)} pieces of work of {region} are due now")

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from runbooks.differences import Difference, KpiKey, add_rows, lacking, order_differences
 from shared.adapters import items
+from shared.adapters.batch_reads import MOST_IN_ONE_READ, read_items
 from shared.adapters.order_log import OrderLog, OrderRecord, record_of
 from shared.adapters.order_rows import ROW, work_key
-from shared.adapters.order_view import MOST_IN_ONE_READ, SHARD, kpi_key, plain_figures
+from shared.adapters.order_view import FIGURES, kpi_key, plain_figures
 from shared.domain.kpis import Figures
 from shared.topology import TOPOLOGY
 
@@ -46,9 +47,9 @@ class KpiDifference:
     lacks: Figures
 
     def described(self) -> Difference:
-        day, shard = self.key
+        day, number = self.key
         some = ", ".join(f"{name} by {-amount:+f}" for name, amount in sorted(self.lacks.items())[:5])
-        return Difference("figures differ", f"{day} shard {shard}", f"off in {some}")
+        return Difference("figures differ", f"{day} item {number}", f"off in {some}")
 
 
 @dataclass
@@ -128,18 +129,8 @@ class Audit:
             there = {(plain["pk"], plain["sk"]) for plain in self._get(TOPOLOGY.order_log_table, keys)}
             yield from (pk.removeprefix(ORDER) for pk, _ in sorted(named - there))
 
-    def _get(self, table: str, keys: list[items.Plain]) -> Iterator[items.Plain]:
-        for start in range(0, len(keys), MOST_IN_ONE_READ):
-            waiting: Any = {
-                table: {
-                    "Keys": [items.to_wire(key) for key in keys[start : start + MOST_IN_ONE_READ]],
-                    "ConsistentRead": True,
-                }
-            }
-            while waiting:
-                answer = self.client.batch_get_item(RequestItems=waiting)
-                yield from map(items.from_wire, answer["Responses"].get(table, []))
-                waiting = answer.get("UnprocessedKeys")
+    def _get(self, table: str, keys: list[items.Plain]) -> list[items.Plain]:
+        return read_items(self.client, table, keys, consistent=True)
 
     def look_at(self, order_id: str) -> tuple[OrderRecord, Stored]:
         """Everything of one order, the view before the log: what is new in between only makes it worth another look."""
@@ -166,8 +157,8 @@ class Audit:
         """Compare KPI items with the sums of their rows; tells also which items moved meanwhile and cannot be judged.
 
         Every change of a contribution moves the item's version in the same transaction. So if the version stays the
-        same from before the scan of the rows until after it, no row entered, left or changed in that day and shard, and
-        the scan, which reads each row consistently, has summed exactly what the item should be.
+        same from before the scan of the rows until after it, no row entered, left or changed what counts in that item,
+        and the scan, which reads each row consistently, has summed exactly what the item should be.
         """
         before = self._all_kpi_items() if only is None else self._kpi_items(only)
         sums: dict[KpiKey, Figures] = {}
@@ -190,14 +181,14 @@ class Audit:
 
     def _all_kpi_items(self) -> dict[KpiKey, KpiItem]:
         only = {
-            "FilterExpression": "begins_with(pk, :kpi) AND begins_with(sk, :shard)",
-            "ExpressionAttributeValues": items.to_wire({":kpi": KPI, ":shard": SHARD}),
+            "FilterExpression": "begins_with(pk, :kpi) AND sk = :figures",
+            "ExpressionAttributeValues": items.to_wire({":kpi": KPI, ":figures": FIGURES}),
         }
         pages = self.scan(TOPOLOGY.order_view_table, **only)
         return {_kpi_key_of(plain): _kpi_item_of(plain) for page in pages for plain in page}
 
     def _kpi_items(self, keys: Collection[KpiKey]) -> dict[KpiKey, KpiItem]:
-        wanted = [{"pk": kpi_key(day), "sk": f"{SHARD}{shard:02d}"} for day, shard in keys]
+        wanted = [kpi_key(day, number) for day, number in keys]
         found = {_kpi_key_of(plain): _kpi_item_of(plain) for plain in self._get(TOPOLOGY.order_view_table, wanted)}
         return {key: found.get(key, KpiItem()) for key in keys}
 
@@ -207,7 +198,8 @@ def _only_rows() -> dict[str, Any]:
 
 
 def _kpi_key_of(plain: items.Plain) -> KpiKey:
-    return date.fromisoformat(plain["pk"].removeprefix(KPI)), int(plain["sk"].removeprefix(SHARD))
+    day, _, number = plain["pk"].removeprefix(KPI).partition("#")
+    return date.fromisoformat(day), int(number)
 
 
 def _kpi_item_of(plain: items.Plain) -> KpiItem:

@@ -17,7 +17,7 @@ from runbooks.differences import Difference, work_to_repair
 from runbooks.view_audit import Audit, KpiDifference
 from shared.adapters import items, view_notes
 from shared.adapters.order_log import OrderLog
-from shared.adapters.order_rows import ROW
+from shared.adapters.order_rows import ROW, waits_for
 from shared.adapters.order_view import OrderView, StaleRowError
 from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projection
@@ -100,8 +100,7 @@ class Repair:
                     "seen_at": to_text(now),
                     "recorded_at": to_text(event.recorded_at),
                     "attempt": 0,
-                    "pending_region": event.origin_region,
-                    "due_at": to_text(now + due_in),
+                    **waits_for(event.origin_region, event.order_id, due_at=now + due_in),
                 },
                 remove=("expires_at",),
             )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.durations import DURATIONS
+from shared.hot_keys import KpiLoad, kpi_load
 from shared.topology import STATUSES, TOPOLOGY, Growth, Topology
 
 # The relay's event source; one invocation per shard and window, or sooner with a full batch.
@@ -24,9 +25,8 @@ LOG_WRITES: Final = 2
 LOG_READS_TO_ACCEPT: Final = 1
 LOG_READS_TO_PROJECT: Final = 1
 
-# Units of the order view. A transaction costs twice: row, KPI item (2 KB: a day's products and couriers), new work.
-KPI_WRITES: Final = 2 * 2
-PROJECTION_WRITES: Final = 2 + KPI_WRITES + 2
+# Units of the order view. A transaction costs twice: row and new work here, KPI items as `shared/hot_keys.py` says.
+PROJECTION_WRITES: Final = 2 + 2
 NOTES_OF_OWN: Final = 2  # published, announced
 NOTES_OF_PEER: Final = 1  # the peer's effect came
 ROW_READS: Final = 1
@@ -39,9 +39,9 @@ PENDING_INDEX_WRITES_OF_PEER: Final = 1 + 2  # seen, effect came (waits under an
 METRICS_SHARE: Final = 0.4
 PAGE_SHARE: Final = 0.3
 ORDER_SHARE: Final = 0.3
-METRICS_READS: Final = 2.0  # 8 KPI items of 2 KB, eventually consistent
 PAGE_READS: Final = 7.0  # 50 rows of 1 KB out of two buckets, eventually consistent
-PAGE_QUERIES: Final = 2
+METRICS_CALLS: Final = 1  # of all KPI items of the day
+PAGE_QUERIES: Final = 2  # for each key of a bucket
 
 # Assumed: a client sends a request a minute at least, and the gateway remembers its token for five. A token lasts 30.
 AUTHORIZER_SHARE: Final = 1 / 5
@@ -51,6 +51,8 @@ LOGIN_READS: Final = 1.5  # failed logins, and the account consistently
 CHECKERS_PER_REGION: Final = 2  # Route 53's checkers in each of its Regions, about
 CHECKS_PER_REGION: Final = 2  # its own health, and what it says of its peer's drain
 PARTITION_WRITES: Final = 1000.0  # per second, of one partition and so of one stream shard
+PARTITION_READS: Final = 3000.0
+RELAY_ROOM: Final = 1.5  # a shard gets no more than two thirds of what the relay can work off, so that it catches up
 NEW_TABLE_WRITES: Final = 4000.0
 NEW_TABLE_READS: Final = 12000.0
 # Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
@@ -117,7 +119,11 @@ class Demand:
     view_reads: float
     list_index_writes: float
     pending_index_writes: float
-    kpi_writes: float  # of the view's, those to one day's partition
+    kpi: KpiLoad
+    pending_key_writes: float  # of one key of its index
+    list_key_writes: float  # of one key of the newest bucket, all orders being new
+    freshness_writes: float  # to the day's marks of how fresh it is
+    register_reads: float  # of the one item of the drain register
     account_reads: float
     stream_records: float
     stream_shards: int
@@ -145,8 +151,15 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     health = CHECKS_PER_REGION * checkers / topology.health_check_interval_seconds + (looks if load.with_peer else 0)
     authorized = (load.orders + load.reads) * AUTHORIZER_SHARE
     log_writes = LOG_WRITES * projected + heartbeats
-    shards = math.ceil(max(NEW_TABLE_WRITES, log_writes) / PARTITION_WRITES)
     records = log_writes  # the stream has a record for each
+    shards = math.ceil(
+        max(
+            max(NEW_TABLE_WRITES, log_writes) / PARTITION_WRITES,
+            RELAY_ROOM * records / relay_records_per_second(1),
+        )
+    )
+    kpi = kpi_load(projected, topology)
+    pending = load.orders * PENDING_INDEX_WRITES_OF_OWN + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER
     relay = _relay(records, shards)
     freshness = relay.per_second * regions_beating  # once a second and Region at most
     return Demand(
@@ -159,18 +172,22 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         + load.reads * ORDER_SHARE
         + looks * topology.heartbeat_keys * 0.5
         + health * 0.5,
-        view_writes=projected * PROJECTION_WRITES
+        view_writes=projected * (PROJECTION_WRITES + kpi.writes_per_order)
         + load.orders * NOTES_OF_OWN
         + load.peer_orders * NOTES_OF_PEER
         + freshness
         + looks * (1 + topology.heartbeat_keys),
         view_reads=projected * ROW_READS
-        + load.reads * (METRICS_SHARE * METRICS_READS + PAGE_SHARE * PAGE_READS)
-        + looks * 4,
+        + load.reads * (METRICS_SHARE * kpi.units_per_read + PAGE_SHARE * PAGE_READS)
+        + looks * (2 + topology.pending_keys),
         list_index_writes=projected * LIST_INDEX_WRITES,
-        pending_index_writes=load.orders * PENDING_INDEX_WRITES_OF_OWN
-        + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER,
-        kpi_writes=projected * KPI_WRITES + freshness,
+        pending_index_writes=pending,
+        kpi=kpi,
+        # Work of one Region has keys of its own; alone, all of it is the survivor's.
+        pending_key_writes=pending / topology.pending_keys,
+        list_key_writes=projected * LIST_INDEX_WRITES / topology.list_keys,
+        freshness_writes=freshness,
+        register_reads=health + looks,
         account_reads=authorized + load.logins * LOGIN_READS,
         stream_records=records,
         stream_shards=shards,
@@ -179,7 +196,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         queue_receives=load.orders + IDLE_RECEIVES_PER_SECOND,
         queue_deletes=load.orders,
         effects_announced=load.orders,
-        aws_calls=_calls(load, projected, relay),
+        aws_calls=_calls(load, projected, relay, topology),
         functions={
             "api": _mixed(
                 (load.orders, "api write"), (load.reads, "api read"), (load.logins, "login"),
@@ -214,15 +231,16 @@ def relay_records_per_second(shards: int) -> float:
     return shards * RELAY_BATCH / seconds
 
 
-def _calls(load: Load, projected: float, relay: Work) -> dict[str, float]:
+def _calls(load: Load, projected: float, relay: Work, topology: Topology) -> dict[str, float]:
     """Calls by service and operation; a batch of the relay makes one of each of its own."""
-    queries = load.orders + projected + load.reads * (METRICS_SHARE + PAGE_SHARE * PAGE_QUERIES + ORDER_SHARE)
+    pages = PAGE_SHARE * PAGE_QUERIES * topology.list_keys
+    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE)
     with_events = min(relay.per_second, projected)
     return {
         "DynamoDB Query": queries,
         "DynamoDB PutItem": load.orders * LOG_WRITES,
         "DynamoDB TransactWriteItems": projected,
-        "DynamoDB BatchGetItem": with_events,
+        "DynamoDB BatchGetItem": with_events + load.reads * METRICS_SHARE * METRICS_CALLS,
         "DynamoDB BatchWriteItem": relay.per_second,
         "SNS PublishBatch": min(with_events, load.orders),
         "EventBridge PutEvents": min(with_events, load.orders),

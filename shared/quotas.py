@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from shared.demand import PARTITION_WRITES, Demand, littles_law, relay_records_per_second
+from shared.demand import PARTITION_READS, PARTITION_WRITES, Demand, littles_law, relay_records_per_second
+from shared.hot_keys import LARGEST_ITEM_BYTES, moves_at_most
 from shared.topology import STATUSES, TOPOLOGY
 
 RED_ABOVE: Final = 0.70  # of a quota, at the largest step on one Region
@@ -38,6 +39,7 @@ class Quota:
     used: Callable[[Demand], float] = field(repr=False)
     source: str
     instead: str = ""  # what to do where AWS raises nothing
+    is_of_key: bool = False  # of one key or item, so it is the topology's numbers of keys that decide
 
     @property
     def can_be_raised(self) -> bool:
@@ -60,6 +62,16 @@ def _fifo_calls(name: str, used: Callable[[Demand], float]) -> Quota:
         "SQS", f"FIFO {name} calls, high throughput", "calls/s", {LARGE_REGION: 70_000, SMALL_REGION: 19_000}, used,
         "SQS developer guide, quotas of messages",
     )  # fmt: skip
+
+
+def _of_key(
+    what: str, limit: float, unit: str, used: Callable[[Demand], float], instead: str,
+    source: str = "DynamoDB developer guide, partitions", service: str = "DynamoDB",
+) -> Quota:  # fmt: skip
+    return Quota(service, what, unit, _both(limit), used, source, f"no quota: {instead}", is_of_key=True)
+
+
+MORE_KPI_ITEMS: Final = "more kpi_items in the topology (100 are read in one call); then cells"
 
 
 def _most_started(demand: Demand) -> float:
@@ -88,18 +100,31 @@ QUOTAS: Final = (
           lambda d: d.view_writes, "DynamoDB developer guide, limits"),
     Quota("DynamoDB", "read units of the order view", "RCU", _both(TABLE_UNITS),
           lambda d: d.view_reads, "DynamoDB developer guide, limits"),
-    Quota("DynamoDB", "write units of a day's KPIs (one partition)", "WCU", _both(PARTITION_WRITES),
-          lambda d: d.kpi_writes, "DynamoDB developer guide, partitions",
-          instead="no quota: put the KPI shard into the partition key"),
-    Quota("DynamoDB", "write units of the pending index (one partition)", "WCU", _both(PARTITION_WRITES),
-          lambda d: d.pending_index_writes, "DynamoDB developer guide, partitions",
-          instead="no quota: spread pending_region over several keys"),
-    Quota("DynamoDB", "write units of the list's newest bucket (one partition)", "WCU", _both(PARTITION_WRITES),
-          lambda d: d.list_index_writes, "DynamoDB developer guide, partitions",
-          instead="no quota: spread a bucket of the list over several keys"),
+    _of_key("write units of a KPI item of orders", PARTITION_WRITES, "WCU",
+            lambda d: d.kpi.order.writes, MORE_KPI_ITEMS),
+    _of_key("write units of a KPI item of products", PARTITION_WRITES, "WCU",
+            lambda d: d.kpi.product.writes, MORE_KPI_ITEMS),
+    _of_key("write units of a KPI item of couriers", PARTITION_WRITES, "WCU",
+            lambda d: d.kpi.courier.writes, MORE_KPI_ITEMS),
+    _of_key("size of a KPI item of couriers", LARGEST_ITEM_BYTES, "bytes",
+            lambda d: d.kpi.courier.item_bytes, MORE_KPI_ITEMS, "DynamoDB developer guide, limits"),
+    _of_key("transactions on a KPI item of orders", moves_at_most(), "transactions/s",
+            lambda d: d.kpi.order.moves, MORE_KPI_ITEMS, "shared/hot_keys.py: 15 of 100 lose a race", "Relevo"),
+    _of_key("transactions on a KPI item of products", moves_at_most(), "transactions/s",
+            lambda d: d.kpi.product.moves, MORE_KPI_ITEMS, "shared/hot_keys.py: 15 of 100 lose a race", "Relevo"),
+    _of_key("write units of a key of the pending index", PARTITION_WRITES, "WCU",
+            lambda d: d.pending_key_writes, "more pending_keys in the topology"),
+    _of_key("write units of a key of the list's newest bucket", PARTITION_WRITES, "WCU",
+            lambda d: d.list_key_writes, "more list_keys in the topology"),
+    _of_key("write units of a day's freshness marks", PARTITION_WRITES, "WCU",
+            lambda d: d.freshness_writes, "cells"),
+    _of_key("read units of the drain register", PARTITION_READS, "RCU",
+            lambda d: d.register_reads, "fewer health checks"),
+    _of_key("read units of one account that sends everything", PARTITION_READS, "RCU",
+            lambda d: d.account_reads, "several accounts for that client"),
     Quota("Relevo", "stream records of a shard (the relay's batches)", "records/s", _both(relay_records_per_second(1)),
           lambda d: d.stream_records / d.stream_shards, "shared/durations.py: no quota of AWS, a limit of ours",
-          instead="no quota: raise the stream's parallelization_factor, or warm the log for more shards"),
+          instead="no quota: a warmer log has more shards"),
     Quota("SNS", "FIFO publishes", "messages/s", {LARGE_REGION: 30_000, SMALL_REGION: 3_000},
           lambda d: d.events_published, "AWS general reference, SNS quotas"),
     Quota("SNS", "filter policies of a topic", "policies", _both(200),

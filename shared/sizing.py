@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from shared.demand import NEW_TABLE_READS, NEW_TABLE_WRITES, Demand, demand_of, peak_alone
+from shared.demand import NEW_TABLE_READS, NEW_TABLE_WRITES, PARTITION_WRITES, Demand, alone, demand_of, peak_alone
 from shared.quotas import (
     ACCOUNT_CONCURRENCY,
     GATEWAY_REQUESTS,
     QUEUE_SOURCE_CONCURRENCY,
+    QUOTAS,
     TABLE_UNITS,
     UNRESERVED,
     allowed,
@@ -87,7 +88,7 @@ def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
         health=_pace(HEALTH_PER_SECOND),
         requests_per_window=max(LEAST_PER_WINDOW, _per_window(load.orders + load.reads)),
         logins_per_window=max(LEAST_LOGINS_PER_WINDOW, _per_window(load.logins)),
-        order_log=_warm(demand.log_reads, demand.log_writes),
+        order_log=_warm_for(demand.stream_shards, _warm(demand.log_reads, demand.log_writes)),
         order_view=_warm(demand.view_reads, demand.view_writes),
         list_index=_warm(demand.view_reads, demand.list_index_writes),
         pending_index=_warm(demand.view_reads, demand.pending_index_writes),
@@ -120,6 +121,7 @@ def disagreements(topology: Topology) -> Iterator[str]:
     polled = topology.processor.reserved_concurrency * len(STATUSES)
     if polled > QUEUE_SOURCE_CONCURRENCY:
         yield f"the queues' processors may be {polled} at once, but Lambda polls for {QUEUE_SOURCE_CONCURRENCY}"
+    yield from _hot_keys(topology)
     sizes = sizes_of(topology)
     for what, pace, rate in (
         ("logins", sizes.login, demand.load.logins),
@@ -135,6 +137,20 @@ def disagreements(topology: Topology) -> Iterator[str]:
     for table, warmth in (("order log", sizes.order_log), ("order view", sizes.order_view)):
         if max(warmth.reads, warmth.writes) > TABLE_UNITS:
             yield f"the {table} would be warm for {warmth.reads} reads and {warmth.writes} writes, above {TABLE_UNITS}"
+
+
+def _hot_keys(topology: Topology) -> Iterator[str]:
+    """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone."""
+    growth = topology.baseline
+    multiple = max(topology.keys_carry / growth.orders_per_second, *growth.steps)
+    demand = demand_of(alone(growth, multiple), topology)
+    for quota in QUOTAS:
+        used, limit = quota.used(demand), min(quota.limits.values())
+        if quota.is_of_key and is_red(used, limit):
+            yield (
+                f"{quota.name}: {used:,.1f} of {limit:,.1f} {quota.unit} at {demand.load.orders:g} orders/s; "
+                f"{quota.instead}"
+            )
 
 
 def functions_of(topology: Topology) -> dict[str, Function]:
@@ -166,6 +182,11 @@ def _pace(rate: float) -> Pace:
 def _per_window(per_second: float) -> int:
     # Rounded first: a third of a second is no whole number, and its last digit would make a request more.
     return math.ceil(round(per_second * FIREWALL_WINDOW_SECONDS * FIREWALL_MARGIN, 6))
+
+
+def _warm_for(shards: int, warmth: Warmth) -> Warmth:
+    """As many partitions, and so shards of its stream, as the relay needs to keep up."""
+    return Warmth(warmth.reads, max(warmth.writes, int(shards * PARTITION_WRITES)))
 
 
 def _warm(reads: float, writes: float) -> Warmth:

@@ -33,6 +33,26 @@ class Growth:
 
 
 @dataclass(frozen=True)
+class KpiItems:
+    """The items that a day's figures are spread over, each under a partition key of its own.
+
+    An order counts in one of ``orders``, by its hash, and its courier in one of ``couriers``, by the courier's. A
+    product stands in ``product_spread`` of the ``products``, and the order's hash says in which: a best-seller is not
+    hot. Numbers may grow at any time and never shrink, since all items are read and summed.
+    """
+
+    orders: int = 24
+    products: int = 24
+    couriers: int = 32
+    product_spread: int = 4
+
+    @property
+    def all(self) -> range:
+        """Numbers of the items: first those of orders, then those of products, then those of couriers."""
+        return range(self.orders + self.products + self.couriers)
+
+
+@dataclass(frozen=True)
 class Function:
     """Memory, time limit and concurrency of one Lambda function.
 
@@ -72,7 +92,12 @@ class Topology:
 
     # Shape of the read model.
     list_bucket_seconds: int = 60  # width of one time bucket of the order list
-    kpi_shards: int = 8  # items a day's KPIs are spread over, by the order's hash
+    # Partition keys that a load is spread over, by the order's hash; `shared/sizing.py` checks that they carry so many
+    # orders/s on one Region alone (100x). They may grow at any time and never shrink: whoever reads asks all of them.
+    keys_carry: float = 100.0
+    list_keys: int = 1  # of one time bucket; a page asks each
+    pending_keys: int = 4  # of one Region's pending work; a look of the sentinel asks each
+    kpi_items: KpiItems = KpiItems()  # of one day; the dashboard reads all in one call
     heartbeat_keys: int = 4  # heartbeat items per Region, in different partitions of the log
 
     # Seconds, before TimeScale.

@@ -20,6 +20,7 @@ from loadtests.lab.deploy import client
 from loadtests.lab.faults import ANSWERING, Faults
 from loadtests.lab.layout import Layout, Seat
 from loadtests.lab.processes import ProcessBook, is_alive
+from shared.adapters.order_rows import pending_key
 from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
 
 FRESH_SECONDS: Final = 0.5
@@ -50,11 +51,14 @@ class RegionLook:
 
     def oldest_pending_seconds(self, of: str) -> float | None:
         """Age of the oldest work of a Region that is not finished, as this Region's view has it."""
-        answer = self.dynamodb.query(
-            TableName=TOPOLOGY.order_view_table, IndexName="pending", Limit=PENDING_LOOKED_AT,
-            KeyConditionExpression="pending_region = :region", ExpressionAttributeValues={":region": {"S": of}},
-        )  # fmt: skip
-        seen = [item["seen_at"]["S"] for item in answer["Items"] if "seen_at" in item]
+        seen: list[str] = []
+        for number in range(TOPOLOGY.pending_keys):
+            answer = self.dynamodb.query(
+                TableName=TOPOLOGY.order_view_table, IndexName="pending", Limit=PENDING_LOOKED_AT,
+                KeyConditionExpression="pending_key = :key",
+                ExpressionAttributeValues={":key": {"S": pending_key(of, number)}},
+            )  # fmt: skip
+            seen += [item["seen_at"]["S"] for item in answer["Items"] if "seen_at" in item]
         return _age_seconds(min(seen)) if seen else 0.0
 
     def dlq_depth(self) -> dict[str, int]:

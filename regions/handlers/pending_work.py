@@ -23,6 +23,7 @@ from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic, Publication
 from shared.adapters.items import MalformedItemError
 from shared.adapters.order_log import OrderLog
+from shared.adapters.order_rows import waits_for
 from shared.adapters.order_work import OrderWork
 from shared.adapters.view_notes import NotesNotWrittenError, ViewNotes
 from shared.domain.effects import Effect
@@ -141,8 +142,7 @@ class Worker:
             work.event_id,
             set_fields={
                 "attempt": attempt,
-                "pending_region": self.region,
-                "due_at": to_text(next_due(attempt, now=now, timing=self.timing)),
+                **waits_for(self.region, work.order_id, due_at=next_due(attempt, now=now, timing=self.timing)),
                 **({"taken_over_at": to_text(now)} if taken_over else {}),
                 **({"published_at": to_text(now)} if is_published else {}),
             },
@@ -157,7 +157,10 @@ class Worker:
         self.pending.update(
             work.order_id,
             work.event_id,
-            set_fields={"pending_region": f"{self.region}#parked", "parked_at": to_text(now)},
+            set_fields={
+                **waits_for(f"{self.region}#parked", work.order_id, due_at=work.due_at),
+                "parked_at": to_text(now),
+            },
         )
         self.pending.unblock(work.order_id, work.status)
         return Outcome.PARKED

@@ -1,22 +1,26 @@
 """What the API and the sentinel read from the order view: pages, a day's figures, pending work, what the guard saw.
 
-Every read is a query with a bounded answer; nothing here scans.
+Every read is a bounded number of calls with bounded answers; nothing here scans.
 """
 
 from __future__ import annotations
 
 import base64
+import heapq
 import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from shared.adapters import items
-from shared.adapters.order_rows import bucket_of, state_from_plain, work_from_plain
-from shared.adapters.order_view import kpi_key, plain_figures
+from shared.adapters.batch_reads import read_items
+from shared.adapters.order_rows import bucket_of, list_bucket, pending_key, state_from_plain, work_from_plain
+from shared.adapters.order_view import FIGURES, kpi_key, plain_figures
+from shared.adapters.view_notes import freshness_key
 from shared.domain.instants import day_bounds, from_text, to_text
 from shared.domain.orders import OrderState
 from shared.domain.problems import invalid_parameter
@@ -85,6 +89,7 @@ class OrderQueries:
     def __init__(self, client: DynamoDBClient, table: str, *, topology: Topology = TOPOLOGY) -> None:
         self._client = client
         self._table = table
+        self._topology = topology
         self._width = topology.list_bucket_seconds
 
     def page(
@@ -97,7 +102,7 @@ class OrderQueries:
         status: str | None = None,
         courier: str | None = None,
     ) -> Page:
-        """Orders by when they were registered, newest first: one query for each time bucket that the page spans."""
+        """Orders by when they were registered, newest first: a query for each key of each time bucket it spans."""
         newest, oldest = to_text(now + CLOCK_SKEW), ""
         if day is not None:
             first, after = day_bounds(day)
@@ -144,7 +149,8 @@ class OrderQueries:
     def _bucket(
         self, bucket: str, below: str, limit: int, status: str | None, courier: str | None
     ) -> Iterator[tuple[OrderState, str]]:
-        values: items.Plain = {":bucket": bucket, ":below": below}
+        """The orders of a time bucket, newest first over all of its keys."""
+        values: items.Plain = {":below": below}
         filters: list[str] = []
         names: dict[str, str] = {}
         for name, value in (("status", status), ("courier", courier)):
@@ -157,15 +163,22 @@ class OrderQueries:
             extra = {"FilterExpression": " AND ".join(filters), "ExpressionAttributeNames": names}
         else:
             extra = {"Limit": limit}
-        for page in self._pages(
-            IndexName="list",
-            KeyConditionExpression="list_bucket = :bucket AND list_key < :below",
-            ExpressionAttributeValues=items.to_wire(values),
-            ScanIndexForward=False,
-            **extra,
-        ):
-            for plain in page:
-                yield state_from_plain(plain), plain["list_key"]
+        keys = [
+            self._items(
+                IndexName="list",
+                KeyConditionExpression="list_bucket = :bucket AND list_key < :below",
+                ExpressionAttributeValues=items.to_wire({**values, ":bucket": list_bucket(bucket, number)}),
+                ScanIndexForward=False,
+                **extra,
+            )
+            for number in range(self._topology.list_keys)
+        ]
+        for plain in heapq.merge(*keys, key=lambda plain: str(plain["list_key"]), reverse=True):
+            yield state_from_plain(plain), plain["list_key"]
+
+    def _items(self, **query: Any) -> Iterator[items.Plain]:
+        for page in self._pages(**query):
+            yield from page
 
     def _pages(self, **query: Any) -> Iterator[list[items.Plain]]:
         start: dict[str, Any] = {}
@@ -178,48 +191,39 @@ class OrderQueries:
                 return
 
     def day(self, day: date) -> tuple[list[dict[str, Decimal]], dict[str, Freshness]]:
-        """The KPI shards of a day, and how fresh each origin Region's part is: one query."""
-        shards: list[dict[str, Decimal]] = []
+        """The KPI items of a day, and how fresh each origin Region's part is: one call."""
+        keys = [kpi_key(day, number) for number in self._topology.kpi_items.all]
+        keys += [freshness_key(region, day) for region in self._topology.region_names]
+        parts: list[dict[str, Decimal]] = []
         freshness: dict[str, Freshness] = {}
-        for page in self._pages(
-            KeyConditionExpression="pk = :pk",
-            ExpressionAttributeValues=items.to_wire({":pk": kpi_key(day)}),
-        ):
-            for plain in page:
-                if plain["sk"].startswith("FRESHNESS#"):
-                    region = plain["sk"].removeprefix("FRESHNESS#")
-                    freshness[region] = Freshness(from_text(plain["recorded_at"]), from_text(plain["seen_at"]))
-                else:
-                    shards.append(plain_figures(plain))
-        return shards, freshness
+        for plain in read_items(self._client, self._table, keys):
+            if plain["sk"] == FIGURES:
+                parts.append(plain_figures(plain))
+            else:
+                region = plain["sk"].removeprefix("FRESHNESS#")
+                freshness[region] = Freshness(from_text(plain["recorded_at"]), from_text(plain["seen_at"]))
+        return parts, freshness
 
     def pending(self, region: str, *, limit: int = MAX_PENDING) -> list[PendingWork]:
-        """Pending work of a Region, earliest due first."""
-        found: list[PendingWork] = []
-        for page in self._pages(
-            IndexName="pending",
-            KeyConditionExpression="pending_region = :region",
-            ExpressionAttributeValues=items.to_wire({":region": region}),
-        ):
-            found.extend(work_from_plain(plain) for plain in page)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        """Pending work of a Region, earliest due first over all of its keys."""
+        return [work_from_plain(plain) for plain in islice(self._pending(region), limit)]
 
     def unvouched_effects(self, peer: str, *, after: datetime | None, limit: int) -> list[PendingWork]:
         """Effects of the peer recorded after the moment up to which it vouched for its announcements, oldest first."""
-        found: list[PendingWork] = []
-        for page in self._pages(
-            IndexName="pending",
-            KeyConditionExpression="pending_region = :region AND due_at > :after",
-            ExpressionAttributeValues=items.to_wire(
-                {":region": f"{peer}#announce", ":after": to_text(after) if after else "0"}
-            ),
-        ):
-            found.extend(work_from_plain(plain) for plain in page)
-            if len(found) >= limit:
-                break
-        return found[:limit]
+        found = self._pending(f"{peer}#announce", due_after=to_text(after) if after else "0")
+        return [work_from_plain(plain) for plain in islice(found, limit)]
+
+    def _pending(self, whose: str, *, due_after: str = "0") -> Iterator[items.Plain]:
+        """Each key's work is read page by page, and only as far as the merged order asks for it."""
+        keys = [
+            self._items(
+                IndexName="pending",
+                KeyConditionExpression="pending_key = :key AND due_at > :after",
+                ExpressionAttributeValues=items.to_wire({":key": pending_key(whose, number), ":after": due_after}),
+            )
+            for number in range(self._topology.pending_keys)
+        ]
+        return heapq.merge(*keys, key=lambda plain: str(plain["due_at"]))
 
     def relayed_through(self, numbers: int) -> datetime | None:
         """The oldest of the own heartbeats that came back last in each key; ``None`` until all have."""

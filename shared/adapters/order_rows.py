@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from shared.adapters import items
 from shared.domain.instants import from_text, to_text
+from shared.domain.kpis import shard_of
 from shared.domain.orders import OrderState
 from shared.domain.takeover import PendingWork
+from shared.topology import TOPOLOGY, Topology
 
 ROW: Final = "ROW"
 
@@ -28,33 +30,38 @@ class OrderRow:
     blocked: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ListPosition:
-    """Where a row stands in the order list: a time bucket, and a key within it."""
-
-    bucket: str
-    key: str
-
-
 def bucket_of(registered_at: datetime, width_seconds: int) -> str:
     """The time bucket of an instant, as the text of the bucket's first second; sorts by time."""
     start = int(registered_at.timestamp()) // width_seconds * width_seconds
     return to_text(datetime.fromtimestamp(start, tz=registered_at.tzinfo))
 
 
-def position_of(state: OrderState, width_seconds: int) -> ListPosition:
-    return ListPosition(
-        bucket_of(state.registered_at, width_seconds), f"{to_text(state.registered_at)}#{state.order_id}"
-    )
+def list_bucket(bucket: str, number: int) -> str:
+    """One of the partition keys of a time bucket in the order list."""
+    return f"{bucket}#{number:02d}"
+
+
+def pending_key(whose: str, number: int) -> str:
+    """One of the partition keys of pending work in its index."""
+    return f"{whose}#{number:02d}"
+
+
+def waits_for(whose: str, order_id: str, *, due_at: datetime, topology: Topology = TOPOLOGY) -> items.Plain:
+    """The fields that make a piece of work pending: whose (``us-east-1``, ``us-east-1#parked``), and when it is due."""
+    return {
+        "pending_region": whose,
+        "pending_key": pending_key(whose, shard_of(order_id, topology.pending_keys)),
+        "due_at": to_text(due_at),
+    }
 
 
 def work_key(event_id: str) -> str:
     return f"WORK#{event_id}"
 
 
-def state_to_plain(state: OrderState, width_seconds: int) -> items.Plain:
-    """The attributes of a row that the fold decides, list position included."""
-    position = position_of(state, width_seconds)
+def state_to_plain(state: OrderState, topology: Topology = TOPOLOGY) -> items.Plain:
+    """The attributes of a row that the fold decides, its place in the order list included."""
+    bucket = bucket_of(state.registered_at, topology.list_bucket_seconds)
     return {
         "order_id": state.order_id,
         "status": state.status,
@@ -70,8 +77,8 @@ def state_to_plain(state: OrderState, width_seconds: int) -> items.Plain:
         "courier_from": state.courier_from,
         "city": state.city,
         "conflicts": list(state.conflicts) or None,
-        "list_bucket": position.bucket,
-        "list_key": position.key,
+        "list_bucket": list_bucket(bucket, shard_of(state.order_id, topology.list_keys)),
+        "list_key": f"{to_text(state.registered_at)}#{state.order_id}",
     }
 
 

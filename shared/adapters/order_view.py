@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.adapters import items
+from shared.adapters.batch_reads import MOST_IN_ONE_READ
 from shared.adapters.order_rows import (
     ROW,
     OrderRow,
     bucket_of,
     row_from_plain,
     state_to_plain,
+    waits_for,
     work_key,
 )
 from shared.domain.instants import to_text
@@ -31,10 +33,9 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import TransactWriteItemTypeDef
 
-# A transaction takes 100 actions: the row, at most two KPI items, and so many new events.
-MAX_NEW_EVENTS: Final = 90
-MOST_IN_ONE_READ: Final = 100  # DynamoDB's limit
-SHARD: Final = "SHARD#"
+# A transaction takes 100 actions: the row, the KPI items of two days at most, and so many new events.
+MAX_NEW_EVENTS: Final = 100 - 1 - 2 * (1 + TOPOLOGY.kpi_items.products + 1)
+FIGURES: Final = "FIGURES"
 
 
 class StaleRowError(Exception):
@@ -93,11 +94,11 @@ class OrderView:
         when that is this Region and after ``peer_due`` otherwise.
         """
         self._enter_bucket(state)
-        shards = self._topology.kpi_shards
-        old = contribution_of(before.state, shards) if before else None
+        kpi_items = self._topology.kpi_items
+        old = contribution_of(before.state, kpi_items) if before else None
         actions: list[TransactWriteItemTypeDef] = [{"Update": self._row_update(before, state, new_events)}]
-        for (day, shard), figures in movements(old, contribution_of(state, shards)).items():
-            actions.append({"Update": self._kpi_update(day, shard, figures)})
+        for (day, number), figures in movements(old, contribution_of(state, kpi_items)).items():
+            actions.append({"Update": self._kpi_update(day, number, figures)})
         for event in new_events:
             due = first_due if event.origin_region == self._region else peer_due
             pending = event.event_id not in effect_ids
@@ -115,7 +116,7 @@ class OrderView:
             raise
 
     def _row_update(self, before: OrderRow | None, state: OrderState, new_events: Sequence[Event]) -> Any:
-        fields = state_to_plain(state, self._topology.list_bucket_seconds)
+        fields = state_to_plain(state, self._topology)
         kept = {name: value for name, value in fields.items() if value is not None}
         gone = [name for name, value in fields.items() if value is None]
         names = {f"#{name}": name for name in fields}
@@ -138,9 +139,9 @@ class OrderView:
             "ExpressionAttributeValues": items.to_wire(values),
         }
 
-    def correct_kpis(self, day: date, shard: int, figures: Figures, *, version: int | None) -> None:
+    def correct_kpis(self, day: date, number: int, figures: Figures, *, version: int | None) -> None:
         """Add what a KPI item lacks, if it is still the version that was compared; raises ``StaleRowError``."""
-        update = self._kpi_update(day, shard, figures)
+        update = self._kpi_update(day, number, figures)
         unchanged = "attribute_not_exists(version)" if version is None else "version = :version"
         if version is not None:
             update["ExpressionAttributeValues"] |= items.to_wire({":version": version})
@@ -148,15 +149,15 @@ class OrderView:
             self._client.update_item(**update, ConditionExpression=unchanged)
         except ClientError as error:
             if error.response["Error"]["Code"] in ("ConditionalCheckFailedException", "TransactionConflictException"):
-                raise StaleRowError(f"{day} {shard}") from error
+                raise StaleRowError(f"{day} {number}") from error
             raise
 
-    def _kpi_update(self, day: date, shard: int, figures: Figures) -> Any:
+    def _kpi_update(self, day: date, number: int, figures: Figures) -> Any:
         # `version` tells whether anything moved in between, even there and back; it is no figure.
         pairs = [*figures.items(), ("version", Decimal(1))]
         return {
             "TableName": self._table,
-            "Key": items.to_wire({"pk": kpi_key(day), "sk": f"{SHARD}{shard:02d}"}),
+            "Key": items.to_wire(kpi_key(day, number)),
             "UpdateExpression": "ADD " + ", ".join(f"#k{index} :k{index}" for index in range(len(pairs))),
             "ExpressionAttributeNames": {f"#k{index}": name for index, (name, _) in enumerate(pairs)},
             "ExpressionAttributeValues": items.to_wire(
@@ -180,8 +181,9 @@ class OrderView:
             " recorded_at = if_not_exists(recorded_at, :recorded)"
         )
         if pending:
-            update += ", pending_region = :origin, due_at = :due_at"
-            values[":due_at"] = to_text(due_at)
+            waits = waits_for(event.origin_region, event.order_id, due_at=due_at)
+            update += "".join(f", {name} = :{name}" for name in waits)
+            values |= {f":{name}": value for name, value in waits.items()}
         return {
             "TableName": self._table,
             "Key": items.to_wire({"pk": items.order_key(event.order_id), "sk": work_key(event.event_id)}),
@@ -214,8 +216,9 @@ class OrderView:
         )
 
 
-def kpi_key(day: date) -> str:
-    return f"KPI#{day.isoformat()}"
+def kpi_key(day: date, number: int) -> items.Plain:
+    """The key of one of a day's KPI items: a partition of its own."""
+    return {"pk": f"KPI#{day.isoformat()}#{number:02d}", "sk": FIGURES}
 
 
 def plain_figures(plain: Mapping[str, Any]) -> dict[str, Decimal]:

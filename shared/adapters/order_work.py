@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from shared.adapters import items
-from shared.adapters.order_rows import ROW, OrderRow, row_from_plain, work_from_plain, work_key
+from shared.adapters.order_rows import ROW, OrderRow, row_from_plain, waits_for, work_from_plain, work_key
 from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.orders import Event
@@ -78,8 +78,7 @@ class OrderWork:
                 "effect_seen_at": to_text(now),
                 "recorded_at": to_text(effect.recorded_at),
                 "attempt": 0,
-                "pending_region": self._region,
-                "due_at": to_text(due_at),
+                **waits_for(self._region, effect.order_id, due_at=due_at),
             },
             remove=("expires_at",),
         )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from shared.adapters import items
-from shared.adapters.order_rows import work_key
+from shared.adapters.order_rows import waits_for, work_key
 from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.orders import Event
@@ -47,9 +47,8 @@ def published(event: Event, *, now: datetime, due_at: datetime) -> items.Plain:
         "seen_at": to_text(now),
         "attempt": 0,
         "recorded_at": to_text(event.recorded_at),
-        "pending_region": event.origin_region,
-        "due_at": to_text(due_at),
         "published_at": to_text(now),
+        **waits_for(event.origin_region, event.order_id, due_at=due_at),
     }
 
 
@@ -63,8 +62,8 @@ def peer_effect(effect: Effect, *, now: datetime) -> items.Plain:
 
     It stays findable, by when it was recorded, in case the peer is lost before it announced it.
     """
-    waiting = {"pending_region": f"{effect.origin_region}#announce", "due_at": to_text(effect.recorded_at)}
-    return {**_done(effect, now), **waiting}
+    waits = waits_for(f"{effect.origin_region}#announce", effect.order_id, due_at=effect.recorded_at)
+    return {**_done(effect, now), **waits}
 
 
 def _done(effect: Effect, now: datetime) -> items.Plain:
@@ -81,13 +80,16 @@ def _done(effect: Effect, now: datetime) -> items.Plain:
 
 
 def freshness(region: str, *, recorded_at: datetime, day: date, now: datetime) -> items.Plain:
-    """How far the projection of ``region``'s writes has come, beside the day's KPIs (one query)."""
+    """How far the projection of ``region``'s writes has come; read together with the day's KPIs."""
     return {
-        "pk": f"KPI#{day.isoformat()}",
-        "sk": f"FRESHNESS#{region}",
+        **freshness_key(region, day),
         "recorded_at": to_text(recorded_at),
         "seen_at": to_text(now),
     }
+
+
+def freshness_key(region: str, day: date) -> items.Plain:
+    return {"pk": f"KPI#{day.isoformat()}", "sk": f"FRESHNESS#{region}"}
 
 
 def relayed_beat(number: int, *, beat_at: str) -> items.Plain:

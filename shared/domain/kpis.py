@@ -1,5 +1,7 @@
 """The figures of a day: what one order adds to them, how a change of the order moves them, and how they are read.
 
+A day's figures are spread over many small items, so that none is hot and none grows with the load: see ``KpiItems``.
+
 An order contributes to exactly one day: that of the event that decided its status. A contribution is a pure function of
 the order's state, so taking the old one out and putting the new one in keeps the sums exact under any replay.
 """
@@ -7,14 +9,13 @@ the order's state, so taking the old one out and putting the new one in keeps th
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from shared.domain.orders import OrderState
-from shared.topology import STATUSES
+from shared.topology import STATUSES, KpiItems
 
 # Attribute names of a KPI item; products and couriers become attributes of their own, since ADD needs top-level ones.
 Figures = dict[str, Decimal]
@@ -22,31 +23,34 @@ Figures = dict[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one order adds to one shard of one day."""
+    """What one order adds to some items of one day, by their numbers."""
 
     day: date
-    shard: int
-    figures: Mapping[str, Decimal]
+    parts: Mapping[int, Figures]
 
 
-def shard_of(order_id: str, shards: int) -> int:
-    """The KPI shard of an order: by hash, so that no item of a day is hot."""
-    return int.from_bytes(hashlib.sha256(order_id.encode()).digest()[:4]) % shards
+def shard_of(text: str, shards: int) -> int:
+    """Where something belongs of so many places: by hash, so that none of them is hot."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) % shards
 
 
-def contribution_of(state: OrderState, shards: int) -> Contribution:
-    figures: Counter[str] = Counter()
-    amounts: Figures = {f"status:{state.status}": Decimal(1)}
+def contribution_of(state: OrderState, kpi_items: KpiItems) -> Contribution:
+    """What an order adds: its status and sales to one item, and once delivered its products and courier to a few."""
+    own: Figures = {f"status:{state.status}": Decimal(1)}
     if state.conflicts:
-        amounts["conflicts"] = Decimal(1)
+        own["conflicts"] = Decimal(1)
+    parts = {shard_of(state.order_id, kpi_items.orders): own}
     if state.status == "delivered":
-        amounts["sales"] = state.total or Decimal(0)
+        own["sales"] = state.total or Decimal(0)
+        copy = shard_of(state.order_id, kpi_items.product_spread)
         for item in state.items:
-            figures[f"product:{item.product}"] += item.quantity
+            number = kpi_items.orders + shard_of(f"{copy}#{item.product}", kpi_items.products)
+            figures, name = parts.setdefault(number, {}), f"product:{item.product}"
+            figures[name] = figures.get(name, Decimal(0)) + item.quantity
         if state.courier is not None:
-            figures[f"courier:{state.courier}"] += 1
-    amounts.update({name: Decimal(count) for name, count in figures.items()})
-    return Contribution(state.day, shard_of(state.order_id, shards), amounts)
+            number = kpi_items.orders + kpi_items.products + shard_of(state.courier, kpi_items.couriers)
+            parts[number] = {f"courier:{state.courier}": Decimal(1)}
+    return Contribution(state.day, parts)
 
 
 def movements(old: Contribution | None, new: Contribution | None) -> dict[tuple[date, int], Figures]:
@@ -55,9 +59,10 @@ def movements(old: Contribution | None, new: Contribution | None) -> dict[tuple[
     for contribution, sign in ((old, -1), (new, 1)):
         if contribution is None:
             continue
-        target = deltas.setdefault((contribution.day, contribution.shard), {})
-        for name, amount in contribution.figures.items():
-            target[name] = target.get(name, Decimal(0)) + sign * amount
+        for number, figures in contribution.parts.items():
+            target = deltas.setdefault((contribution.day, number), {})
+            for name, amount in figures.items():
+                target[name] = target.get(name, Decimal(0)) + sign * amount
     return {
         key: changed
         for key, figures in deltas.items()
@@ -67,7 +72,7 @@ def movements(old: Contribution | None, new: Contribution | None) -> dict[tuple[
 
 @dataclass(frozen=True, slots=True)
 class DayKpis:
-    """The figures of one Bogota day, summed over its shards."""
+    """The figures of one Bogota day, summed over its items."""
 
     orders_by_status: Mapping[str, int]
     delivered: int
@@ -87,17 +92,17 @@ def _top(figures: Mapping[str, Decimal], prefix: str, most: int) -> tuple[tuple[
     return tuple(sorted((pair for pair in named if pair[1] > 0), key=lambda pair: (-pair[1], pair[0]))[:most])
 
 
-def sum_figures(shards: Iterable[Mapping[str, Decimal]]) -> Figures:
+def sum_figures(parts: Iterable[Mapping[str, Decimal]]) -> Figures:
     total: Figures = {}
-    for figures in shards:
+    for figures in parts:
         for name, amount in figures.items():
             total[name] = total.get(name, Decimal(0)) + amount
     return {name: amount for name, amount in total.items() if amount}
 
 
-def day_kpis(shards: Iterable[Mapping[str, Decimal]], *, most: int = 10) -> DayKpis:
-    """Sum the shards of a day into its KPIs, with the ``most`` best products and couriers."""
-    figures = sum_figures(shards)
+def day_kpis(parts: Iterable[Mapping[str, Decimal]], *, most: int = 10) -> DayKpis:
+    """Sum the items of a day into its KPIs, with the ``most`` best products and couriers."""
+    figures = sum_figures(parts)
     by_status = {status: int(figures.get(f"status:{status}", 0)) for status in STATUSES}
     return DayKpis(
         orders_by_status=by_status,

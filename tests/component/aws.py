@@ -36,7 +36,7 @@ def create_tables(dynamodb: Any) -> None:
     """The tables with the keys and indexes that the stacks give them."""
     for name in (TOPOLOGY.order_log_table, TOPOLOGY.accounts_table, TOPOLOGY.control_table):
         dynamodb.create_table(TableName=name, **_keyed("pk", "sk"), BillingMode="PAY_PER_REQUEST")
-    indexes = (("list", "list_bucket", "list_key"), ("pending", "pending_region", "due_at"))
+    indexes = (("list", "list_bucket", "list_key"), ("pending", "pending_key", "due_at"))
     dynamodb.create_table(
         TableName=TOPOLOGY.order_view_table,
         BillingMode="PAY_PER_REQUEST",

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from loadtests.colombia import GIVEN_NAMES, PRODUCTS, SURNAMES
+from shared.adapters.batch_reads import MOST_IN_ONE_READ
+from shared.adapters.order_view import FIGURES
 from shared.demand import (
-    KPI_WRITES,
     LOG_WRITES,
     NOTES_OF_OWN,
     NOTES_OF_PEER,
@@ -17,6 +19,7 @@ from shared.demand import (
     Load,
     demand_of,
 )
+from shared.hot_keys import DELIVERED_SHARE, NAME_BYTES, ORDER_ITEM_BYTES, PRODUCTS_OF_ORDER, kpi_load
 from shared.topology import TOPOLOGY
 from tests.component.pipeline import catch, from_peer, register
 from tests.component.region import RegionUnderTest, stream_record
@@ -115,13 +118,44 @@ def test_a_projection_writes_what_the_model_counts(region: RegionUnderTest, monk
         (effect,) = [item for item in region.log_items("effect") if item["status"] == status]
         region.relay([stream_record(effect, 2)])
         kinds = [next(iter(action.values()))["Key"]["pk"]["S"].partition("#")[0] for action in written.actions]
-        assert sorted(kinds) == ["KPI", "ORDER", "ORDER"]  # KPIs, row and work
+        # Row and work, the item that counts the order, and once it is delivered its products and courier.
+        names = PRODUCTS_OF_ORDER + 1 if status == "delivered" else 0
+        assert sorted(kinds) == ["KPI"] * (1 + names) + ["ORDER", "ORDER"]
         assert written.notes_of_orders() == NOTES_OF_OWN
         monkeypatch.undo()
-    # A transaction costs two units a KB: row and work are below one, and the KPI item is given two.
+    # A transaction costs two units a KB: row, work and the item that counts the order are below one.
     sizes = {item["sk"].partition("#")[0]: size_of(item) for item in region.view_items("ORDER#")}
-    assert 2 * sum(math.ceil(size / 1024) for size in sizes.values()) + KPI_WRITES == PROJECTION_WRITES
-    assert all(size_of(item) <= 2048 for item in region.view_items("KPI#", "SHARD"))
+    assert 2 * sum(math.ceil(size / 1024) for size in sizes.values()) == PROJECTION_WRITES
+    counted = [item for item in region.view_items("KPI#", FIGURES) if "status:delivered" in item]
+    assert [size_of(item) <= ORDER_ITEM_BYTES for item in counted] == [True]
+    assert {status for status, _ in JOURNEY} >= {"delivered"}
+    assert 1 / len(JOURNEY) == DELIVERED_SHARE
+
+
+def test_a_name_takes_no_more_of_an_item_than_the_model_says() -> None:
+    """By the sizes that DynamoDB counts: a number costs half a byte a digit and one more."""
+    names = [f"product:{name}" for name, *_ in PRODUCTS]
+    names += [f"courier:{given} {surname}" for given in GIVEN_NAMES for surname in SURNAMES]
+    sizes = [len(name.encode()) + 1 + math.ceil(len("1000") / 2) for name in names]
+    assert sum(sizes) / len(sizes) <= NAME_BYTES
+
+
+def test_the_dashboard_reads_as_many_items_as_the_model_counts_in_one_call(
+    region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        register(region, f"o{number}", "delivered", items=LINES, courier=f"c{number}")
+    region.relay([stream_record(item, number) for number, item in enumerate(region.log_items(), 1)])
+    asked: list[Any] = []
+    client = region.module("runtime").order_queries()._client
+    batch = client.batch_get_item
+    monkeypatch.setattr(client, "batch_get_item", lambda **request: asked.append(request) or batch(**request))
+    assert region.call("GET", "/v1/metrics").json["delivered"] == 30
+    (request,) = asked
+    keys = request["RequestItems"][TOPOLOGY.order_view_table]["Keys"]
+    assert len(keys) == len(TOPOLOGY.kpi_items.all) + len(TOPOLOGY.regions) <= MOST_IN_ONE_READ
+    assert len({key["pk"]["S"] for key in keys}) == len(TOPOLOGY.kpi_items.all) + 1  # partitions; freshness has one
+    assert kpi_load(1.0, TOPOLOGY).units_per_read == 0.5 * len(keys)  # small items: half a unit each
 
 
 def test_the_peers_order_costs_a_projection_and_a_note_but_no_announcement(

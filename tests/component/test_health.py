@@ -67,7 +67,7 @@ def test_the_verdict_depends_on_this_region_alone(region: RegionUnderTest, monke
     )
     region.put(
         TOPOLOGY.order_view_table,
-        {"pk": "ORDER#o", "sk": "WORK#e", "pending_region": "us-east-1", "due_at": "2026-01-01T00:00:00.000Z"},
+        {"pk": "ORDER#o", "sk": "WORK#e", "pending_key": "us-east-1#00", "due_at": "2026-01-01T00:00:00.000Z"},
     )
     runtime = region.module("runtime")
     for name in ("OrderQueries", "OrderView", "OrderWork", "EventTopic", "EffectBus", "Accounts"):

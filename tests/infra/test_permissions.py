@@ -40,7 +40,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),
         ACCOUNTS: on_dynamodb("GetItem", "Query"),
         CONTROL: on_dynamodb("GetItem"),
-        VIEW: on_dynamodb("GetItem", "Query", "UpdateItem"),
+        VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "UpdateItem"),
         LIST: on_dynamodb("Query"),
         PENDING: on_dynamodb("Query"),
         **READ_SECRET,

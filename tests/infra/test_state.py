@@ -86,7 +86,7 @@ def test_the_view_is_a_plain_table_with_its_two_indexes(template: Template) -> N
     everything = {"ProjectionType": "ALL"}
     assert indexes == {
         "list": (["list_bucket", "list_key"], everything),
-        "pending": (["pending_region", "due_at"], everything),
+        "pending": (["pending_key", "due_at"], everything),
     }
 
 

@@ -15,7 +15,10 @@ import pytest
 
 from runbooks import evacuate, healthy_side, readmit
 from runbooks.target import Target
-from shared.domain.instants import day_in_bogota
+from shared.adapters import items
+from shared.adapters.order_rows import waits_for
+from shared.adapters.order_view import kpi_key
+from shared.domain.instants import day_in_bogota, to_text
 from shared.topology import TOPOLOGY, dead_letter_queue_name
 from tests.runbooks.two_regions import HERE, PEER, TwoRegions, moto
 
@@ -94,20 +97,19 @@ def draining(region: str) -> str:
 
 def count_orders(regions: TwoRegions, region: str, orders: int) -> None:
     """Let a Region's view count so many orders of today."""
-    day = day_in_bogota(datetime.now(UTC)).isoformat()
-    item = {"pk": {"S": f"KPI#{day}"}, "sk": {"S": "SHARD#00"}, "status:created": {"N": str(orders)}}
+    item = items.to_wire({**kpi_key(day_in_bogota(datetime.now(UTC)), 0), "status:created": orders})
     regions.client("dynamodb", region).put_item(TableName=TOPOLOGY.order_view_table, Item=item)
 
 
 def wait_for_work(regions: TwoRegions, of: str) -> None:
     """Put an event without an effect into both views."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = datetime.now(UTC)
     fields = {
-        "pk": "ORDER#o", "sk": "WORK#e", "order_id": "o", "event_id": "e", "status": "created", "pending_region": of,
-        "seen_at": now, "due_at": now, "recorded_at": now,
+        "pk": "ORDER#o", "sk": "WORK#e", "order_id": "o", "event_id": "e", "status": "created",
+        **waits_for(of, "o", due_at=now), "seen_at": to_text(now), "recorded_at": to_text(now),
     }  # fmt: skip
     for region in TOPOLOGY.region_names:
-        item = {name: {"S": value} for name, value in fields.items()}
+        item = items.to_wire(fields)
         regions.client("dynamodb", region).put_item(TableName=TOPOLOGY.order_view_table, Item=item)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,9 @@ import pytest
 from runbooks import reconcile, view_audit
 from runbooks.view_audit import Audit
 from runbooks.view_repair import Repair
-from shared.adapters.order_rows import work_key
+from shared.adapters import items
+from shared.adapters.order_rows import waits_for, work_key
+from shared.adapters.order_view import kpi_key
 from shared.domain.effects import effect_of
 from shared.topology import TOPOLOGY
 from tests.runbooks.shop import NOW, TIMING, Shop
@@ -108,7 +110,7 @@ def test_a_lost_kpi_item_is_made_again_and_one_without_rows_is_emptied(regions: 
     shop.remove(key["pk"], key["sk"])
     shop.client.put_item(
         TableName=TOPOLOGY.order_view_table,
-        Item={"pk": {"S": "KPI#2026-01-01"}, "sk": {"S": "SHARD#00"}, "sales": {"N": "5"}},
+        Item={**items.to_wire(kpi_key(date(2026, 1, 1), 0)), "sales": {"N": "5"}},
     )
     assert kinds(compared(regions)) == ["figures differ", "figures differ"]
     rebuilt(regions)
@@ -165,14 +167,14 @@ def test_figures_that_never_hold_still_are_reported_as_not_judged(
     regions: TwoRegions, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shop.order("a", "delivered")
-    key = shop.kpi_item()
     sums, version = view_audit.add_rows, [10]
 
     def moving(found: Any, rows: Any) -> None:
         sums(found, rows)
         found.clear()
         version[0] += 1
-        shop.spoil(key["pk"], key["sk"], version=version[0])
+        for item in shop.view_items("KPI#"):
+            shop.spoil(item["pk"], item["sk"], version=version[0])
 
     monkeypatch.setattr(view_audit, "add_rows", moving)
     done = regions.run("reconcile", HERE)
@@ -185,7 +187,7 @@ def test_a_projection_between_comparison_and_repair_of_a_figure_is_not_undone(
 ) -> None:
     shop.order("a", "delivered")
     key = shop.kpi_item()
-    same = next(f"b{n}" for n in range(99) if shard(f"b{n}") == int(key["sk"].removeprefix("SHARD#")))
+    same = next(f"b{n}" for n in range(99) if shard(f"b{n}") == int(key["pk"].rpartition("#")[2]))
     shop.spoil(key["pk"], key["sk"], sales=Decimal(1))
     repair, raced = Repair.kpis, []
 
@@ -205,7 +207,7 @@ def test_a_projection_between_comparison_and_repair_of_a_figure_is_not_undone(
 def shard(order_id: str) -> int:
     from shared.domain.kpis import shard_of
 
-    return shard_of(order_id, TOPOLOGY.kpi_shards)
+    return shard_of(order_id, TOPOLOGY.kpi_items.orders)
 
 
 def test_a_repair_that_is_sent_twice_adds_nothing_twice(shop: Shop) -> None:
@@ -245,7 +247,9 @@ def test_a_projection_of_the_same_order_beside_the_repair_moves_figures_once(
 def test_work_that_waits_for_nobody_is_given_back(regions: TwoRegions, shop: Shop) -> None:
     mine, theirs = shop.order("a"), shop.order("b", origin=PEER)
     for event in (mine, theirs):
-        shop.spoil(f"ORDER#{event.order_id}", work_key(event.event_id), pending_region=None, due_at=None)
+        shop.spoil(
+            f"ORDER#{event.order_id}", work_key(event.event_id), pending_region=None, pending_key=None, due_at=None
+        )
     lost = shop.order("c")
     shop.remove("ORDER#c", work_key(lost.event_id))
     assert kinds(compared(regions)) == ["work differs"] * 3
@@ -268,7 +272,7 @@ def test_effects_that_the_relay_never_saw_are_left_to_the_sentinel_to_announce(r
 
 def test_parked_and_forgotten_work_is_no_difference(regions: TwoRegions, shop: Shop) -> None:
     parked, old = shop.order("a"), shop.order("b")
-    shop.spoil("ORDER#a", work_key(parked.event_id), pending_region=f"{HERE}#parked")
+    shop.spoil("ORDER#a", work_key(parked.event_id), **waits_for(f"{HERE}#parked", "a", due_at=NOW))
     shop.log.record_effect(effect_of(old, origin_region=HERE, recorded_at=NOW - timedelta(days=8)))
     shop.remove("ORDER#b", work_key(old.event_id))
     assert compared(regions)["found"] == []

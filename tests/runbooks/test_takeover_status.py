@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from shared.adapters.control import Control
-from shared.adapters.order_rows import work_key
+from shared.adapters.order_rows import waits_for, work_key
 from shared.domain.instants import to_text
 from shared.domain.takeover import Guard
 from shared.topology import TOPOLOGY
@@ -18,9 +18,9 @@ def test_pending_work_is_counted_by_whose_it_is(regions: TwoRegions) -> None:
     shop.order("mine")
     shop.order("theirs", origin=PEER)
     parked, taken = shop.order("parked"), shop.order("taken", origin=PEER)
-    shop.spoil("ORDER#parked", work_key(parked.event_id), pending_region=f"{HERE}#parked")
+    shop.spoil("ORDER#parked", work_key(parked.event_id), **waits_for(f"{HERE}#parked", "parked", due_at=NOW))
     shop.spoil(
-        "ORDER#taken", work_key(taken.event_id), pending_region=HERE, taken_over_at=to_text(NOW),
+        "ORDER#taken", work_key(taken.event_id), **waits_for(HERE, "taken", due_at=NOW), taken_over_at=to_text(NOW),
         seen_at=to_text(NOW - timedelta(hours=1)),
     )  # fmt: skip
     shop.done(shop.order("done"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from shared.adapters.order_rows import waits_for
 from shared.topology import TOPOLOGY
 from tests.runbooks.two_regions import HERE, PEER, TwoRegions
 
 
-def put_work(regions: TwoRegions, event_id: str, pending_region: str) -> None:
+def put_work(regions: TwoRegions, event_id: str, whose: str) -> None:
     fields = {
         "pk": "ORDER#o", "sk": f"WORK#{event_id}", "order_id": "o", "event_id": event_id, "status": "created",
-        "pending_region": pending_region, "seen_at": "2026-01-21T10:00:00.000Z", "due_at": "2026-01-21T10:30:00.000Z",
-        "recorded_at": "2026-01-21T10:00:00.000Z", "parked_at": "2026-01-21T10:31:00.000Z",
+        **waits_for(whose, "o", due_at=datetime(2026, 1, 21, 10, 30, tzinfo=UTC)),
+        "seen_at": "2026-01-21T10:00:00.000Z", "recorded_at": "2026-01-21T10:00:00.000Z",
+        "parked_at": "2026-01-21T10:31:00.000Z",
     }  # fmt: skip
     item = {name: {"S": value} for name, value in fields.items()} | {"attempt": {"N": "3"}}
     regions.client("dynamodb", HERE).put_item(TableName=TOPOLOGY.order_view_table, Item=item)

@@ -24,10 +24,11 @@ from shared.domain.instants import from_text, to_text
 from shared.domain.kpis import contribution_of, movements
 from shared.domain.orders import Event, OrderState
 from shared.domain.takeover import Guard, PendingWork
+from shared.topology import KpiItems
 
 Key = tuple[str, str]
 Stamp = tuple[datetime, str]  # when an item was written by the writer's clock; the Region's name breaks ties
-KPI_SHARDS = 3
+KPI_ITEMS = KpiItems(orders=2, products=2, couriers=2, product_spread=2)
 
 
 def nothing() -> None:
@@ -136,8 +137,8 @@ class MemoryView:
         current = self.stored_rows.get(state.order_id)
         if (current.version if current else 0) != (before.version if before else 0):
             raise StaleRowError(state.order_id)
-        old = contribution_of(current.state, KPI_SHARDS) if current else None
-        for key, figures in movements(old, contribution_of(state, KPI_SHARDS)).items():
+        old = contribution_of(current.state, KPI_ITEMS) if current else None
+        for key, figures in movements(old, contribution_of(state, KPI_ITEMS)).items():
             for name, amount in figures.items():
                 self.figures[key][name] = self.figures[key].get(name, Decimal(0)) + amount
         seen = (before.seen if before else frozenset()) | {event.event_id for event in new_events}

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from shared.domain.effects import effect_of
-from shared.domain.kpis import contribution_of
+from shared.domain.kpis import contribution_of, movements
 from shared.domain.orders import Event, fold, publishable
 from shared.domain.takeover import Register
 from tests.component.aws import ENVIRONMENT
-from tests.simulation.replica import KPI_SHARDS
+from tests.simulation.replica import KPI_ITEMS
 from tests.simulation.world import EAST, WEST, World
 
 SEEDS = range(int(os.environ.get("SIMULATION_SEEDS", "240")))
@@ -109,9 +109,9 @@ def of_kind(log: dict[tuple[str, str], Any], kind: str) -> dict[str, Any]:
 def figures_of(states: dict[str, Any]) -> dict[Any, dict[str, Decimal]]:
     counted: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for state in states.values():
-        added = contribution_of(state, KPI_SHARDS)
-        for name, amount in added.figures.items():
-            counted[added.day, added.shard][name] += amount
+        for key, figures in movements(None, contribution_of(state, KPI_ITEMS)).items():
+            for name, amount in figures.items():
+                counted[key][name] += amount
     return without_zeros(counted)
 
 

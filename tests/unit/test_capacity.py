@@ -18,7 +18,7 @@ from shared.demand import Demand, Load, alone, demand_of, littles_law, shared_by
 from shared.durations import DURATIONS
 from shared.quotas import QUOTAS, Quota, UnknownRegionError, is_red
 from shared.sizing import SizingError, check, disagreements, needed_concurrency, sizes_of
-from shared.topology import TOPOLOGY, Function, Growth, Topology
+from shared.topology import TOPOLOGY, Function, Growth, KpiItems, Topology
 
 runner = CliRunner()
 rates = st.floats(0, 2000)
@@ -28,7 +28,6 @@ PROPORTIONAL: dict[str, Callable[[Demand], float]] = {
     "requests": lambda d: d.gateway_requests,
     "log writes": lambda d: d.log_writes,
     "log reads": lambda d: d.log_reads,
-    "view reads": lambda d: d.view_reads,
     "account reads": lambda d: d.account_reads,
     "list index": lambda d: d.list_index_writes,
     "pending index": lambda d: d.pending_index_writes,
@@ -42,9 +41,16 @@ PROPORTIONAL: dict[str, Callable[[Demand], float]] = {
     "processor": lambda d: d.functions["processor"].concurrency,
 }
 BATCHED: dict[str, Callable[[Demand], float]] = {
-    "view writes": lambda d: d.view_writes,
-    "KPIs": lambda d: d.kpi_writes,
+    "freshness": lambda d: d.freshness_writes,
     "relay": lambda d: d.functions["relay"].per_second,
+}
+
+
+# What grows faster than the load: more couriers a day make larger items, and all of an item is billed.
+GROWING: dict[str, Callable[[Demand], float]] = {
+    "view writes": lambda d: d.view_writes - d.freshness_writes,
+    "view reads": lambda d: d.view_reads,
+    "couriers' item": lambda d: d.kpi.courier.writes,
 }
 
 
@@ -85,6 +91,13 @@ def test_doubling_the_load_doubles_the_units(what: str, orders: float, reads: fl
         assert twice - standing == pytest.approx(2 * (once - standing))
     else:
         assert once - 1e-6 <= twice <= 2 * once + 1e-6
+
+
+@pytest.mark.parametrize("what", GROWING)
+@given(orders=rates, reads=rates)
+def test_what_names_couriers_grows_at_least_as_the_load(what: str, orders: float, reads: float) -> None:
+    standing, once, twice = (GROWING[what](demand_of(Load(n * orders, n * reads))) for n in (0, 1, 2))
+    assert twice - standing >= 2 * (once - standing) - 1e-6 * once
 
 
 @given(orders=rates, reads=rates, multiple=st.integers(1, 10))
@@ -162,7 +175,7 @@ def test_a_load_that_is_too_much_names_what_to_ask_for_and_what_to_change() -> N
     assert done.exit_code == 1
     told = json.loads(done.output)
     assert "ask AWS for 4,300 messages/s in us-east-2" in told["ask"]
-    assert "no quota: spread pending_region over several keys" in told["ask"]
+    assert "no quota: more pending_keys in the topology" in told["ask"]
     assert not any("messages/s in us-east-1" in line for line in told["ask"])
     assert any(line.startswith("api reserves 200 at once, but") for line in told["synth_refuses"])
     shown = relevo("capacity", "--orders-per-second", "300")
@@ -233,6 +246,9 @@ def resized(**functions: int) -> Topology:
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
         (with_load(300), "the order view would be warm"),
+        (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(orders=8)), "transactions on a KPI item of orders: 12.5 of"),
+        (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(products=2)), "transactions on a KPI item of products"),
+        (dataclasses.replace(TOPOLOGY, keys_carry=800), "write units of a key of the pending index: 800.0 of 1,000.0"),
     ],
 )
 def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, said: str) -> None:
