@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from shared.domain.instants import BOGOTA
 from shared.domain.orders import OrderState
 from shared.topology import STATUSES
 
@@ -40,13 +41,17 @@ def contribution_of(state: OrderState, shards: int) -> Contribution:
     if state.conflicts:
         amounts["conflicts"] = Decimal(1)
     if state.status == "delivered":
-        amounts["sales"] = state.total or Decimal(0)
+        amounts["sales"] = amounts[_hour(state.happened_at.astimezone(BOGOTA).hour)] = state.total or Decimal(0)
         for item in state.items:
             figures[f"product:{item.product}"] += item.quantity
         if state.courier is not None:
             figures[f"courier:{state.courier}"] += 1
     amounts.update({name: Decimal(count) for name, count in figures.items()})
     return Contribution(state.day, shard_of(state.order_id, shards), amounts)
+
+
+def _hour(hour: int) -> str:
+    return f"hour:{hour:02d}"
 
 
 def movements(old: Contribution | None, new: Contribution | None) -> dict[tuple[date, int], Figures]:
@@ -72,6 +77,7 @@ class DayKpis:
     orders_by_status: Mapping[str, int]
     delivered: int
     sales: Decimal
+    sales_by_hour: tuple[Decimal, ...]
     top_products: tuple[tuple[str, int], ...]
     top_couriers: tuple[tuple[str, int], ...]
     conflicts: int
@@ -103,6 +109,7 @@ def day_kpis(shards: Iterable[Mapping[str, Decimal]], *, most: int = 10) -> DayK
         orders_by_status=by_status,
         delivered=by_status["delivered"],
         sales=figures.get("sales", Decimal(0)),
+        sales_by_hour=tuple(figures.get(_hour(hour), Decimal(0)) for hour in range(24)),
         top_products=_top(figures, "product:", most),
         top_couriers=_top(figures, "courier:", most),
         conflicts=int(figures.get("conflicts", 0)),
