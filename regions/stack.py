@@ -19,6 +19,7 @@ from regions.pipeline import Pipeline
 from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
+from regions.site_bucket import SiteBucket
 from shared.sizing import check
 from shared.topology import Topology
 
@@ -72,6 +73,7 @@ class RegionStack(cdk.Stack):
             everyones_name=api.everyones_name,
             own_name=api.own_name,
         )
+        SiteBucket(self, "Site", topology=topology, region=region)
         Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
         Dashboard(self, "Dashboard", topology=topology, region=region)
         cdk.CfnOutput(self, "ApiId", value=api.rest_api.rest_api_id)
