@@ -8,15 +8,17 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 SYNTH  := cdk.out/manifest.json
+SITE   := .build/site/index.html
 
 # Node for jsii comes from PyPI, so nothing but Python and make has to be there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 export PYTHONDONTWRITEBYTECODE := 1
 
-SOURCES := $(shell find shared regions global_stack -name '*.py' -o -name '*.lock') app.py cdk.json
+SOURCES := $(shell find shared regions global_stack -name node_modules -prune -o \( -name '*.py' -o -name '*.lock' \) -print) app.py cdk.json
+SITE_SOURCES := $(shell find global_stack/site -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup drill test test-code test-stacks up down check fmt synth deploy lock clean
+.PHONY: help setup drill test test-code test-stacks up down check fmt synth site deploy lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -38,12 +40,23 @@ $(SYNTH): $(READY) $(SOURCES)
 	@CDK_OUTDIR=cdk.out $(BIN)/python app.py
 	@touch $@
 
+site: $(SITE) ## Build the dashboard page into .build/site
+
+# Its packages are pinned with hashes in package-lock.json, and none of their scripts is run.
+global_stack/site/node_modules/.package-lock.json tests/site/node_modules/.package-lock.json: %/node_modules/.package-lock.json: %/package-lock.json $(READY)
+	@$(BIN)/npm --prefix $* ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(SITE): global_stack/site/node_modules/.package-lock.json $(SITE_SOURCES)
+	@$(BIN)/npm --prefix global_stack/site run --silent build
+	@touch $@
+
 drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/drill/report.html
 	@$(BIN)/relevo drill growth --out out/drill
 
-test: $(SYNTH) ## All checks, all tests, and a quick region-loss drill in the lab
+test: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json ## All checks, all tests, and a quick region-loss drill in the lab
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stacks check test-code
-	@$(BIN)/python -m pytest tests/lab
+	@$(BIN)/python -m pytest tests/lab tests/site
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 # Apart: the component suite keeps one mock of AWS for its whole session, and the runbooks' tests make their own.
@@ -64,13 +77,13 @@ fmt: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format .
 
-up: $(SYNTH) ## Start the lab: two Regions on this machine, until Ctrl-C
+up: $(SYNTH) $(SITE) ## Start the lab: two Regions on this machine, until Ctrl-C
 	@$(BIN)/relevo up
 
 down: $(READY) ## Stop the lab and every process of it
 	@$(BIN)/relevo down
 
-deploy: $(SYNTH) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack
+deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack
 	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
 	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
 
@@ -81,4 +94,5 @@ lock: $(READY) ## Pin all dependencies again (here and in the Lambda package), w
 	  --generate-hashes --no-emit-index-url --no-header --quiet -o regions/handlers/requirements.lock
 
 clean: ## Remove everything that was built, the virtual environment included
+	@rm -rf global_stack/site/node_modules tests/site/node_modules
 	@rm -rf $(VENV) .build cdk.out out .pytest_cache .mypy_cache .ruff_cache .hypothesis relevo.egg-info

@@ -152,6 +152,9 @@ class Api(Construct):
             self.rest_api.root.resource_for_path(path)
         for resource in self._resources():
             self._add_method(resource.path, "ANY", api)
+            if _is_guarded(resource.path):
+                # Browsers ask without a token whether they may ask with one.
+                self._add_method(resource.path, "OPTIONS", api)
 
     def _resources(self) -> list[apigateway.IResource]:
         """Every resource, those on the way to a route included: without a method the gateway would answer 403."""
@@ -160,8 +163,7 @@ class Api(Construct):
 
     def _add_method(self, path: str, method: str, integration: apigateway.Integration) -> None:
         resource = self.rest_api.root.resource_for_path(path)
-        guarded = (path == AUTHORIZED or path.startswith(f"{AUTHORIZED}/")) and path not in OPEN_IN_V1
-        if guarded:
+        if _is_guarded(path) and method != "OPTIONS":
             added = resource.add_method(
                 method,
                 integration,
@@ -173,8 +175,8 @@ class Api(Construct):
             cdk.Validations.of(added).acknowledge(
                 cdk.Acknowledgment(
                     id="AwsSolutions-APIG4",
-                    reason="Public by contract (login, health, openapi), or the handler asks for the token itself: the "
-                    "old systems' clients expect errors of another shape than a gateway authorizer's.",
+                    reason="Public by contract (login, health, openapi), a browser's preflight, or the handler asks "
+                    "for the token itself: the old systems' clients expect errors of another shape.",
                 )
             )
         cdk.Validations.of(added).acknowledge(
@@ -210,6 +212,10 @@ class Api(Construct):
                 reason="API Gateway asks for this policy of AWS by name for the account's one logging role.",
             )
         )
+
+
+def _is_guarded(path: str) -> bool:
+    return (path == AUTHORIZED or path.startswith(f"{AUTHORIZED}/")) and path not in OPEN_IN_V1
 
 
 def _throttle(pace: Pace) -> apigateway.MethodDeploymentOptions:

@@ -36,6 +36,9 @@ def add_gateway_responses(api: apigateway.RestApi, *, region: str) -> None:
             "Content-Type": "'application/problem+json'",
             "X-Region": f"'{region}'",
             "X-Correlation-Id": "context.requestId",
+            # As the handlers say it: a page of another origin may read why it was refused.
+            "Access-Control-Allow-Origin": "'*'",
+            "Access-Control-Expose-Headers": "'X-Region,X-Correlation-Id,Retry-After'",
         }
         if again:
             headers["Retry-After"] = f"'{RETRY_AFTER_SECONDS}'"

@@ -21,6 +21,7 @@ from regions.release import Release
 from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
+from regions.site_bucket import SiteBucket
 from shared.sizing import check
 from shared.topology import Topology
 
@@ -75,6 +76,7 @@ class RegionStack(cdk.Stack):
             everyones_name=api.everyones_name,
             own_name=api.own_name,
         )
+        SiteBucket(self, "Site", topology=topology, region=region)
         alarms = Alarms(self, "Alarms", topology=topology, region=region, on_aws=surroundings.on_aws)
         Faults(self, "Faults", surroundings=surroundings, signals=alarms.signals, api=api_function)
         Dashboard(self, "Dashboard", topology=topology, region=region)
@@ -145,7 +147,7 @@ def _api_function(
     )
     allow(replicas.order_log, api, "GetItem", "Query", "PutItem")
     allow(replicas.accounts, api, "GetItem", "Query")
-    allow(replicas.control, api, "GetItem")
+    allow(replicas.control, api, "GetItem", "Query")
     view.allow(api, "GetItem", "BatchGetItem", "Query", "UpdateItem")  # updates: the counters of failed logins
     view.allow_query(api, LIST_INDEX, PENDING_INDEX)
     keyring.allow_read(api)

@@ -20,7 +20,6 @@ from botocore.exceptions import ClientError
 from shared.adapters.items import MalformedItemError, event_from_plain
 from shared.adapters.order_log import OrderLog
 from shared.domain.effects import ItemsUnknownError, effect_of
-from shared.topology import STATUSES, dead_letter_queue_name
 
 GROUPS_SIDE_BY_SIDE: Final = 8
 MESSAGES_A_ROUND: Final = 80
@@ -45,16 +44,6 @@ class Letter:
     order_id: str = ""
     event_id: str = ""
     fault: str = ""
-
-
-def depths(sqs: Any) -> dict[str, int]:
-    """Messages in a Region's dead-letter queues, by status, as SQS estimates them; empty ones are left out."""
-    found = {}
-    for status in STATUSES:
-        url = sqs.get_queue_url(QueueName=dead_letter_queue_name(status))["QueueUrl"]
-        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        found[status] = int(answer["Attributes"]["ApproximateNumberOfMessages"])
-    return {status: depth for status, depth in found.items() if depth}
 
 
 def letter_of(message: dict[str, Any]) -> Letter:

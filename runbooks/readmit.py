@@ -13,10 +13,10 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbooks.asking import one_line_errors, one_region, reason_of, refuse
-from runbooks.dead_letters import depths
 from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
+from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.peer import peer_serves
 from shared.domain.instants import day_in_bogota
 from shared.topology import STATUSES, TOPOLOGY
@@ -36,7 +36,7 @@ class Return:
         self.region = side.left
         target = side.target.brief()
         self._target = side.target
-        self._sqs = target.client("sqs", self.region)
+        self._dead_letters = DeadLetterQueues(target.client("sqs", self.region))
         self._log = target.order_log(self.region)
         self._views = {region: target.order_queries(region) for region in TOPOLOGY.region_names}
         self._began = datetime.now(UTC)
@@ -67,7 +67,8 @@ class Return:
         return counts
 
     def dead_letters(self) -> dict[str, int]:
-        return depths(self._sqs)
+        """Messages in its dead-letter queues; empty ones are left out."""
+        return {queue: depth for queue, depth in self._dead_letters.depths().items() if depth}
 
 
 def readmit(

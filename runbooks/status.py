@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from runbooks.asking import NoAnswer, ask, one_line_errors
-from runbooks.dead_letters import depths
 from runbooks.takeover import Waiting, look
 from runbooks.target import Target, current_target
+from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.order_log import OrderLog
 from shared.adapters.peer import peer_serves
 from shared.alarms import ALARMS, PREFIX
@@ -51,7 +51,7 @@ def look_at(target: Target, region: str) -> Look:
         own=work.own,
         peer=work.peer,
         parked=work.parked,
-        dead_letters=depths(brief.client("sqs", region)),
+        dead_letters={queue: it for queue, it in _depths(brief, region).items() if it},
         alarms=_alarms_on(brief, region),
     )
 
@@ -82,6 +82,10 @@ def _beat_age(log: OrderLog, region: str) -> float | None:
     if not beats:
         return None
     return round(max((datetime.now(UTC) - min(beat.beat_at for beat in beats)).total_seconds(), 0.0), 1)
+
+
+def _depths(target: Target, region: str) -> dict[str, int]:
+    return DeadLetterQueues(target.client("sqs", region)).depths()
 
 
 def _alarms_on(target: Target, region: str) -> tuple[str, ...] | None:

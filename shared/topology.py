@@ -134,6 +134,10 @@ class Topology:
         """The hostname of one Region, for health checks and its peer."""
         return f"{region}.api.{self.domain}"
 
+    def site_bucket(self, region: str) -> str:
+        """Where a Region keeps its copy of the dashboard page; no dots, or TLS to S3 would fail."""
+        return f"{self.domain.replace('.', '-')}-site-{region}"
+
     @property
     def region_names(self) -> tuple[str, ...]:
         return tuple(region.name for region in self.regions)

@@ -108,6 +108,7 @@ def schemas() -> Schema:
                 "orders_by_status": {"type": "object"},
                 "delivered": {"type": "integer"},
                 "sales": _MONEY,
+                "sales_by_hour": {"type": "array", "minItems": 24, "maxItems": 24, "items": _MONEY},
                 "average_per_delivered_order": _MONEY,
                 "top_products": {"type": "array"},
                 "top_couriers": {"type": "array"},
@@ -117,7 +118,14 @@ def schemas() -> Schema:
             },
             closed=False,
         ),
-        "Status": _object({"as_of": _MOMENT, "seen_from": {"type": "string"}, "regions": {"type": "object"}}),
+        "Status": _object(
+            {
+                "as_of": _MOMENT,
+                "seen_from": {"type": "string"},
+                "regions": {"type": "object"},
+                "last_drill": {"anyOf": [{"type": "object"}, {"type": "null"}]},
+            }
+        ),
         "Credentials": _object(
             {"username": text(), "password": text(MAX_PASSWORD)}, required=("username", "password"), closed=False
         ),

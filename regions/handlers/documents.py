@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from shared.adapters.order_log import OrderRecord
 from shared.adapters.order_queries import Freshness, Page
+from shared.adapters.reports import DrillReport
 from shared.domain.instants import BOGOTA, to_text
 from shared.domain.kpis import DayKpis
 from shared.domain.orders import Item, OrderState
@@ -80,6 +81,7 @@ def metrics_document(
         "orders_by_status": dict(kpis.orders_by_status),
         "delivered": kpis.delivered,
         "sales": money(kpis.sales),
+        "sales_by_hour": [money(amount) for amount in kpis.sales_by_hour],
         "average_per_delivered_order": money(kpis.average_per_order),
         "top_products": [{"product": name, "units": units} for name, units in kpis.top_products],
         "top_couriers": [{"courier": name, "delivered": count} for name, count in kpis.top_couriers],
@@ -88,6 +90,16 @@ def metrics_document(
         "freshness_seconds": {
             region: round(seen.seconds(now, beats_every=beats_every), 3) for region, seen in sorted(freshness.items())
         },
+    }
+
+
+def drill_document(drill: DrillReport) -> Document:
+    return {
+        "drill": drill.name,
+        "timing": drill.timing,
+        "region": drill.region,
+        "passed": drill.passed,
+        "started_at": to_text(drill.started_at),
     }
 
 

@@ -9,10 +9,10 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from regions.handlers import requests
-from regions.handlers.documents import Document, metrics_document, page_document
+from regions.handlers.documents import Document, drill_document, metrics_document, page_document
 from regions.handlers.gate import require
 from regions.handlers.responses import json_response
-from regions.handlers.runtime import control, now, order_log, order_queries
+from regions.handlers.runtime import control, now, order_log, order_queries, reports
 from shared.adapters.order_queries import MAX_PAGE
 from shared.adapters.settings import settings
 from shared.domain import problems
@@ -65,7 +65,7 @@ def read_status() -> Response[str]:
     require(caller, "status:read")
     moment, queries, timing = now(), order_queries(), settings().timing
     guard = queries.guard()
-    register = control().register()
+    register, told = control().register(), reports().read()
     regions: dict[str, Document] = {}
     for region in sorted((settings().region, settings().peer_region)):
         own = region == settings().region
@@ -73,6 +73,7 @@ def read_status() -> Response[str]:
         seen_serving = guard.peer_serving_at if guard else None
         oldest = min((work.seen_at for work in queries.pending(region, limit=MAX_LOOKED_AT)), default=None)
         drained = register.drains(region)
+        dead_letters = told.dead_letters.get(region)
         lag: float | None = 0.0 if own else None
         if not own and guard and guard.peer_beat and guard.peer_beat_seen_at:
             lag = max((guard.peer_beat_seen_at - from_text(guard.peer_beat)).total_seconds(), 0.0)
@@ -87,8 +88,13 @@ def read_status() -> Response[str]:
             "heartbeat_age_seconds": _age(moment, beat.beat_at if beat else None),
             "replication_lag_seconds": lag,
             "oldest_pending_seconds": _age(moment, oldest),
+            "dead_letters": dict(dead_letters.by_queue) if dead_letters else None,
+            "dead_letters_age_seconds": _age(moment, dead_letters.counted_at if dead_letters else None),
         }
-    return json_response({"as_of": to_text(moment), "seen_from": settings().region, "regions": regions})
+    last_drill = drill_document(told.last_drill) if told.last_drill else None
+    return json_response(
+        {"as_of": to_text(moment), "seen_from": settings().region, "regions": regions, "last_drill": last_drill}
+    )
 
 
 def _text(instant: datetime | None) -> str | None:

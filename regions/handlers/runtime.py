@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger, Metrics
 from shared.adapters import clients
 from shared.adapters.accounts import Accounts, LoginFailures
 from shared.adapters.control import Control
+from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic
 from shared.adapters.keyring import KeyringSource
@@ -18,6 +19,7 @@ from shared.adapters.order_queries import OrderQueries
 from shared.adapters.order_view import OrderView
 from shared.adapters.order_work import OrderWork
 from shared.adapters.projection import Projection
+from shared.adapters.reports import Reports
 from shared.adapters.settings import settings
 from shared.adapters.view_notes import ViewNotes
 
@@ -88,6 +90,16 @@ def projection() -> Projection:
 @cache
 def control() -> Control:
     return Control(clients.dynamodb(), settings().control_table)
+
+
+@cache
+def reports() -> Reports:
+    return Reports(clients.dynamodb(), settings().control_table)
+
+
+@cache
+def dead_letter_queues() -> DeadLetterQueues:
+    return DeadLetterQueues(clients.sqs())
 
 
 @cache

@@ -167,6 +167,15 @@ def sentinel() -> Sentinel:
 _sentinel = sentinel()
 
 
+def tell_dead_letters() -> None:
+    """Let people in either Region see what lies in this one's dead-letter queues; nothing else depends on it."""
+    try:
+        depths = runtime.dead_letter_queues().depths()
+        runtime.reports().note_dead_letters(settings().region, depths, now=runtime.now())
+    except (ClientError, BotoCoreError):
+        logger.exception("dead letters were not counted")
+
+
 @logger.inject_lambda_context(clear_state=True)
 def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look until the minute is over; a look that fails is counted and the next one is tried."""
@@ -186,6 +195,8 @@ def handler(_event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             metrics.add_metric(name="LookFailed", unit=MetricUnit.Count, value=1)
         metrics.flush_metrics()  # what is seen now must not wait for the minute's end, nor die with it
         looks += 1
+        if looks == 1:
+            tell_dead_letters()
         next_look = look_started + every
         # The next invocation takes over before this one would be cut off.
         if (

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from shared.domain.instants import BOGOTA
 from shared.domain.orders import OrderState
 from shared.topology import STATUSES, KpiItems
 
@@ -41,7 +42,7 @@ def contribution_of(state: OrderState, kpi_items: KpiItems) -> Contribution:
         own["conflicts"] = Decimal(1)
     parts = {shard_of(state.order_id, kpi_items.orders): own}
     if state.status == "delivered":
-        own["sales"] = state.total or Decimal(0)
+        own["sales"] = own[_hour(state.happened_at.astimezone(BOGOTA).hour)] = state.total or Decimal(0)
         copy = shard_of(state.order_id, kpi_items.product_spread)
         for item in state.items:
             number = kpi_items.orders + shard_of(f"{copy}#{item.product}", kpi_items.products)
@@ -51,6 +52,10 @@ def contribution_of(state: OrderState, kpi_items: KpiItems) -> Contribution:
             number = kpi_items.orders + kpi_items.products + shard_of(state.courier, kpi_items.couriers)
             parts[number] = {f"courier:{state.courier}": Decimal(1)}
     return Contribution(state.day, parts)
+
+
+def _hour(hour: int) -> str:
+    return f"hour:{hour:02d}"
 
 
 def movements(old: Contribution | None, new: Contribution | None) -> dict[tuple[date, int], Figures]:
@@ -77,6 +82,7 @@ class DayKpis:
     orders_by_status: Mapping[str, int]
     delivered: int
     sales: Decimal
+    sales_by_hour: tuple[Decimal, ...]
     top_products: tuple[tuple[str, int], ...]
     top_couriers: tuple[tuple[str, int], ...]
     conflicts: int
@@ -108,6 +114,7 @@ def day_kpis(parts: Iterable[Mapping[str, Decimal]], *, most: int = 10) -> DayKp
         orders_by_status=by_status,
         delivered=by_status["delivered"],
         sales=figures.get("sales", Decimal(0)),
+        sales_by_hour=tuple(figures.get(_hour(hour), Decimal(0)) for hour in range(24)),
         top_products=_top(figures, "product:", most),
         top_couriers=_top(figures, "courier:", most),
         conflicts=int(figures.get("conflicts", 0)),

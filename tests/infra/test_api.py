@@ -37,6 +37,10 @@ CONTRACT = (
     ("DELETE", "/v1/orders/A-1", API, True),
     ("GET", "/v1/orders/A-1/events", API, True),
     ("GET", "/v1/anything/else", API, True),
+    # A browser's preflight carries no token.
+    ("OPTIONS", "/v1/orders", API, False),
+    ("OPTIONS", "/v1/orders/A-1/events", API, False),
+    ("OPTIONS", "/v1/anything/else", API, False),
 )
 
 
@@ -168,6 +172,7 @@ def test_the_gateways_own_answers_are_problems_with_the_handlers_headers(templat
         assert headers["Content-Type"] == "'application/problem+json'"
         assert headers["X-Region"] == f"'{region}'"
         assert headers["X-Correlation-Id"] == "context.requestId"
+        assert headers["Access-Control-Allow-Origin"] == "'*'"
         assert ("Retry-After" in headers) is (body["status"] in (429, 503, 504))
         statuses[response["ResponseType"]] = body["status"]
     assert statuses["UNAUTHORIZED"] == 401

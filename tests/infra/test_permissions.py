@@ -39,7 +39,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "api": {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),
         ACCOUNTS: on_dynamodb("GetItem", "Query"),
-        CONTROL: on_dynamodb("GetItem"),
+        CONTROL: on_dynamodb("GetItem", "Query"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "UpdateItem"),
         LIST: on_dynamodb("Query"),
         PENDING: on_dynamodb("Query"),

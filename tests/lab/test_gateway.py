@@ -24,7 +24,6 @@ class Platform:
     def __init__(self, handler: Callable[[Any], Any]) -> None:
         self.handler = handler
         self.spawned = 0
-        self.killed: list[Any] = []
         platform = self
 
         class Worker:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from hypothesis import given
@@ -59,6 +59,7 @@ def test_moving_contributions_equals_counting_again(arrivals: list[Event]) -> No
         assert sum(kpis.orders_by_status.values()) == len(that_day)
         assert kpis.delivered == len(delivered)
         assert kpis.sales == sum((state.total or Decimal(0) for state in delivered), Decimal(0))
+        assert sum(kpis.sales_by_hour) == kpis.sales
         assert kpis.conflicts == sum(bool(state.conflicts) for state in that_day)
 
 
@@ -73,6 +74,15 @@ def test_the_top_is_by_units_then_by_name() -> None:
     figures = {"product:a": Decimal(2), "product:c": Decimal(5), "product:b": Decimal(2), "product:gone": Decimal(0)}
     assert day_kpis([figures]).top_products == (("c", 5), ("a", 2), ("b", 2))
     assert day_kpis([figures], most=1).top_products == (("c", 5),)
+
+
+def test_a_sale_counts_in_the_hour_in_bogota_in_which_it_was_delivered() -> None:
+    late = datetime(2026, 11, 22, 4, 59, tzinfo=UTC)
+    state = fold([event("delivered", items=(Item("p", Decimal("12.50"), 2),), occurred_at=late)])
+    assert state is not None
+    kpis = day_kpis(contribution_of(state, KPI_ITEMS).parts.values())
+    assert (state.day, len(kpis.sales_by_hour)) == (date(2026, 11, 21), 24)
+    assert {hour: amount for hour, amount in enumerate(kpis.sales_by_hour) if amount} == {23: Decimal("25.00")}
 
 
 def test_an_average_of_nothing_is_nothing() -> None:
