@@ -139,7 +139,7 @@ def _api_function(
     allow(replicas.order_log, api, "GetItem", "Query", "PutItem")
     allow(replicas.accounts, api, "GetItem", "Query")
     allow(replicas.control, api, "GetItem")
-    view.allow(api, "GetItem", "Query", "UpdateItem")  # updates: the counters of failed logins
+    view.allow(api, "GetItem", "Query", "UpdateItem", "PutItem")  # writes: the counters of logins
     view.allow_query(api, LIST_INDEX, PENDING_INDEX)
     keyring.allow_read(api)
     return api

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from regions.handlers.gate import Cached, shed_when_drained
 from regions.handlers.runtime import brief_order_queries, logger, now
 from shared.adapters.settings import settings
+from shared.adapters.tokens import CLOCK_SKEW_SECONDS
 from shared.domain import problems
 from shared.domain.auth import Caller
 from shared.domain.commands import MAX_BODY_BYTES, MAX_ORDER_ID, idempotency_key_of, parse_json, text_of
@@ -75,11 +76,15 @@ def idempotency_key(event: APIGatewayProxyEvent) -> str | None:
 
 
 def authorized_caller(event: APIGatewayProxyEvent) -> Caller:
-    """Who the authorizer found the caller to be; raises a 401 problem if it was not asked."""
+    """Who the authorizer found the caller to be; raises a 401 problem if it was not asked or the token has ended."""
     context = event.raw_event.get("requestContext", {}).get("authorizer") or {}
     if not context.get("sub"):
         raise problems.unauthorized("a bearer token is required")
-    return Caller(subject=str(context["sub"]), scopes=frozenset(str(context.get("scope", "")).split()))
+    expires_at = int(context["exp"]) if "exp" in context else None  # an authorizer of release 1.0.0 does not tell it
+    if expires_at is not None and now().timestamp() >= expires_at + CLOCK_SKEW_SECONDS:
+        raise problems.unauthorized("the token has expired")
+    scopes = frozenset(str(context.get("scope", "")).split())
+    return Caller(subject=str(context["sub"]), scopes=scopes, expires_at=expires_at)
 
 
 def shed() -> None:

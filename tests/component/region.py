@@ -104,11 +104,13 @@ class RegionUnderTest:
     def call(
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None,
         query: dict[str, str] | None = None, sub: str | None = "ana", scope: str | None = None, raw: str | None = None,
-        base64: bool = False, function: str = "api",
+        base64: bool = False, function: str = "api", authorizer: dict[str, Any] | None = None,
+        address: str = "203.0.113.9",
     ) -> Answer:  # fmt: skip
         """Send one request as API Gateway's REST proxy integration would, `sub` having passed the authorizer."""
         every = "orders:write orders:read orders:list metrics:read status:read legacy:read"
-        authorizer = {"sub": sub, "scope": every if scope is None else scope, "principalId": sub} if sub else None
+        if authorizer is None and sub:
+            authorizer = {"sub": sub, "scope": every if scope is None else scope, "principalId": sub}
         sent = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **(headers or {})}
         event = {
             "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": sent,
@@ -118,7 +120,7 @@ class RegionUnderTest:
             "pathParameters": None, "stageVariables": None,
             "requestContext": {
                 "path": path, "stage": "live", "requestId": "r", "httpMethod": method, "apiId": "api",
-                "identity": {"sourceIp": "203.0.113.9"}, **({"authorizer": authorizer} if authorizer else {}),
+                "identity": {"sourceIp": address}, **({"authorizer": authorizer} if authorizer else {}),
             },
             "body": raw if raw is not None else json.dumps(body) if body is not None else None,
             "isBase64Encoded": base64,
