@@ -61,13 +61,13 @@ def read_order(order_id: str) -> Response[str]:
     requests.shed()
     require(caller, "orders:read", "orders:read-own")
     order_id = requests.order_id_of(order_id)
+    wanted = requests.event_id_of(router.current_event, "at_least")
     found = order_log().order(order_id)
     seen = seen_by(caller, found)
     state = fold(seen.events)
-    wanted = requests.parameter(router.current_event, "at_least")
     if wanted is not None and all(event.event_id != wanted for event in found.events):
         raise problems.unavailable(
-            f"event {wanted[:64]} has not reached {settings().region} yet", "not-replicated-yet", RETRY_AFTER_SECONDS
+            f"event {wanted} has not reached {settings().region} yet", "not-replicated-yet", RETRY_AFTER_SECONDS
         )
     if state is None:
         raise problems.not_found(f"there is no order {order_id[:64]!r}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,10 +17,11 @@ from shared.adapters.settings import settings
 from shared.adapters.tokens import CLOCK_SKEW_SECONDS
 from shared.domain import problems
 from shared.domain.auth import Caller
-from shared.domain.commands import MAX_BODY_BYTES, MAX_ORDER_ID, idempotency_key_of, parse_json, text_of
+from shared.domain.commands import MAX_BODY_BYTES, id_of, idempotency_key_of, parse_json
 from shared.domain.takeover import Guard
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_EVENT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def guard_seen() -> Guard | None:
@@ -38,10 +38,18 @@ guard: Cached[Guard | None] = Cached(read=guard_seen, max_age=settings().timing.
 
 
 def header(event: APIGatewayProxyEvent, name: str) -> str | None:
-    found: str | None = event.headers.get(name) if event.headers else None
-    if found is None and event.headers:
-        found = next((value for key, value in event.headers.items() if key.lower() == name.lower()), None)
-    return found
+    """The value of a header in whatever case; raises a 400 problem when several contradict one another."""
+    raw = event.raw_event
+    found = {
+        str(value)
+        for headers in (raw.get("multiValueHeaders"), raw.get("headers"))
+        for key, values in (headers or {}).items()
+        if key.lower() == name.lower()
+        for value in (values if isinstance(values, list) else [values])
+    }
+    if len(found) > 1:
+        raise problems.invalid_parameter(name, "sent more than once, with different values")
+    return found.pop() if found else None
 
 
 def correlation_id_of(event: Mapping[str, Any], fallback: str) -> str:
@@ -59,7 +67,7 @@ def body_text(event: APIGatewayProxyEvent) -> str:
             raise problems.too_large(MAX_BODY_BYTES)
         try:
             return base64.b64decode(raw, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # no base64, or no UTF-8 in it
             raise problems.not_json("the body is not UTF-8") from error
     return raw
 
@@ -95,7 +103,9 @@ def shed() -> None:
 def order_id_of(segment: str) -> str:
     """The order id in a path segment, percent-decoded; raises a 400 problem."""
     try:
-        return text_of(unquote(segment, errors="strict"), at_most=MAX_ORDER_ID)
+        return id_of(unquote(segment, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise problems.invalid_parameter("order_id", "expected UTF-8, percent-encoded") from error
     except ValueError as error:
         raise problems.invalid_parameter("order_id", str(error)) from error
 
@@ -113,6 +123,14 @@ def limit_of(event: APIGatewayProxyEvent, *, default: int, at_most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= at_most):
         raise problems.invalid_parameter("limit", f"expected a whole number from 1 to {at_most}")
     return int(text)
+
+
+def event_id_of(event: APIGatewayProxyEvent, name: str) -> str | None:
+    """A parameter that names an event; raises a 400 problem for what cannot be an event's id."""
+    text = parameter(event, name)
+    if text is not None and not _EVENT_ID.fullmatch(text):
+        raise problems.invalid_parameter(name, "expected an event_id: 32 digits and letters from a to f")
+    return text
 
 
 def parameter(event: APIGatewayProxyEvent, name: str) -> str | None:

@@ -19,7 +19,7 @@ from shared.adapters import clients
 from shared.topology import TOPOLOGY
 from tests.component.aws import KEYS
 from tests.component.conftest import forget
-from tests.component.door import authorize, knock
+from tests.component.door import authorize
 from tests.component.problems import problem
 from tests.component.region import PASSWORD, RegionUnderTest
 
