@@ -51,11 +51,6 @@ class OrderView(Construct):
         """Grant table actions by their DynamoDB names; indexes are not part of it."""
         grantee.allow([f"dynamodb:{action}" for action in actions], self.table.table_arn)
 
-    def allow_projection(self, grantee: ProductFunction) -> None:
-        """Grant what projecting orders and noting work takes, transactions included."""
-        reads, writes = ("GetItem", "BatchGetItem", "Query"), ("PutItem", "BatchWriteItem", "UpdateItem", "DeleteItem")
-        self.allow(grantee, *reads, *writes, "ConditionCheckItem")
-
     def allow_query(self, grantee: ProductFunction, *indexes: str) -> None:
         """Grant Query on ``indexes``; the table's own grants would take every index, present and future."""
         grantee.allow(["dynamodb:Query"], *(f"{self.table.table_arn}/index/{index}" for index in indexes))

@@ -60,15 +60,11 @@ class Pipeline(Construct):
         refuse_plain_http(topic, where=surroundings.on_aws)
         bus = events.EventBus(self, "Effects", event_bus_name=topology.effect_bus)
         self.announcer = Announcer(topic, bus)
-        self.relay = Relay(
-            self, "Relay", surroundings=surroundings, replicas=replicas, view=view, announcer=self.announcer
-        )
-        self.processors = [
+        Relay(self, "Relay", surroundings=surroundings, replicas=replicas, view=view, announcer=self.announcer)
+        for status in STATUSES:
             Processor(
                 self, _construct_id(status), status=status, surroundings=surroundings, replicas=replicas, topic=topic
             )
-            for status in STATUSES
-        ]
 
 
 class Relay(Construct):
@@ -111,7 +107,7 @@ class Relay(Construct):
             description="Projects every record of the order log and publishes this Region's own events and effects",
         )
         allow(replicas.order_log, self.function, "Query")
-        view.allow_projection(self.function)
+        view.allow(self.function, "GetItem", "BatchGetItem", "PutItem", "BatchWriteItem", "UpdateItem")
         announcer.allow(self.function)
         self.function.live.add_event_source(
             sources.DynamoEventSource(
@@ -175,7 +171,7 @@ class Processor(Construct):
             description=f"Computes the effect of every {status} event",
             environment={"STATUS": status},
         )
-        allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
+        allow(replicas.order_log, self.function, "GetItem", "PutItem")
         # An old message may have been worked on in the peer Region, which may have taken over.
         self.function.allow(["dynamodb:GetItem"], table_arn(self, topology.order_log_table, region=surroundings.peer))
         self.function.live.add_event_source(

@@ -8,8 +8,7 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
-from regions.keyring import Keyring
-from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
+from regions.order_view import PENDING_INDEX, OrderView
 from regions.pipeline import Pipeline
 from regions.replica import Replicas, allow
 
@@ -26,7 +25,6 @@ class Sentinel(Construct):
         replicas: Replicas,
         view: OrderView,
         pipeline: Pipeline,
-        keyring: Keyring,
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = ProductFunction(
@@ -40,15 +38,9 @@ class Sentinel(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         allow(replicas.control, self.function, "GetItem", "PutItem")
-        view.allow_projection(self.function)
-        view.allow_query(self.function, LIST_INDEX, PENDING_INDEX)
+        view.allow(self.function, "GetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
+        view.allow_query(self.function, PENDING_INDEX)
         pipeline.announcer.allow(self.function)
-        keyring.allow_read(self.function)
-        queues = [queue for processor in pipeline.processors for queue in (processor.queue, processor.dead_letters)]
-        self.function.allow(
-            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"],
-            *(queue.queue_arn for queue in (*queues, pipeline.relay.failures)),
-        )
         # A look that could not start is not made up for: the next minute brings a fresh one.
         self.function.live.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
         events.Rule(

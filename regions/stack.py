@@ -52,7 +52,6 @@ class RegionStack(cdk.Stack):
             replicas=replicas,
             view=view,
             pipeline=pipeline,
-            keyring=keyring,
         )
         zone = hosted_zone(self, topology)
         api_function = _api_function(self, surroundings, replicas, view, keyring)
@@ -63,7 +62,7 @@ class RegionStack(cdk.Stack):
             region=region,
             zone=zone,
             api_function=api_function.live,
-            health_function=_health_function(self, surroundings, replicas, view, keyring).live,
+            health_function=_health_function(self, surroundings, replicas, keyring).live,
             authorizer_function=_authorizer_function(self, surroundings, replicas, keyring).live,
         )
         Firewall(self, "Firewall", topology=topology, stage_arn=api.stage_arn)
@@ -146,16 +145,16 @@ def _api_function(
         description="Answers every route but health and control",
     )
     allow(replicas.order_log, api, "GetItem", "Query", "PutItem")
-    allow(replicas.accounts, api, "GetItem", "Query")
+    allow(replicas.accounts, api, "Query")
     allow(replicas.control, api, "GetItem", "Query")
-    view.allow(api, "GetItem", "BatchGetItem", "Query", "UpdateItem")  # updates: the counters of failed logins
+    view.allow(api, "GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem")  # writes: the counters of logins
     view.allow_query(api, LIST_INDEX, PENDING_INDEX)
     keyring.allow_read(api)
     return api
 
 
 def _health_function(
-    scope: Construct, surroundings: Surroundings, replicas: Replicas, view: OrderView, keyring: Keyring
+    scope: Construct, surroundings: Surroundings, replicas: Replicas, keyring: Keyring
 ) -> ProductFunction:
     """On its own, so that full business functions never make this Region look ill."""
     health = ProductFunction(
@@ -169,7 +168,6 @@ def _health_function(
     )
     allow(replicas.order_log, health, "GetItem")
     allow(replicas.control, health, "GetItem")
-    view.allow(health, "GetItem")
     keyring.allow_read(health)
     return health
 
@@ -186,6 +184,6 @@ def _authorizer_function(
         size=surroundings.topology.authorizer,
         description="Accepts or refuses the token of a v1 request",
     )
-    allow(replicas.accounts, authorizer, "GetItem", "Query")
+    allow(replicas.accounts, authorizer, "Query")
     keyring.allow_read(authorizer)
     return authorizer

@@ -46,7 +46,8 @@ PAGE_QUERIES: Final = 2  # for each key of a bucket
 # Assumed: a client sends a request a minute at least, and the gateway remembers its token for five. A token lasts 30.
 AUTHORIZER_SHARE: Final = 1 / 5
 LOGIN_SHARE: Final = 1 / 30
-LOGIN_READS: Final = 1.5  # failed logins, and the account consistently
+LOGIN_READS: Final = 1.5  # whether it is known there, and the account consistently
+LOGIN_WRITES: Final = 2.0  # the try is counted, and given back
 
 CHECKERS_PER_REGION: Final = 2  # Route 53's checkers in each of its Regions, about
 CHECKS_PER_REGION: Final = 2  # its own health, and what it says of its peer's drain
@@ -176,6 +177,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         + load.orders * NOTES_OF_OWN
         + load.peer_orders * NOTES_OF_PEER
         + freshness
+        + load.logins * LOGIN_WRITES
         + looks * (1 + topology.heartbeat_keys),
         view_reads=projected * ROW_READS
         + load.reads * (METRICS_SHARE * kpi.units_per_read + PAGE_SHARE * PAGE_READS)

@@ -42,7 +42,7 @@ def order_document(state: OrderState) -> Document:
 
 
 def history_document(state: OrderState, record: OrderRecord) -> Document:
-    """An order with everything that is known of it, straight from the log."""
+    """An order with all that the caller may know of it, straight from the log."""
     events: list[Document] = [
         {
             "event_id": event.event_id,

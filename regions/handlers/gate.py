@@ -12,8 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.adapters import tokens
 from shared.adapters.accounts import Accounts
 from shared.adapters.keyring import KeyringSource
+from shared.adapters.order_log import OrderRecord
 from shared.domain import problems
 from shared.domain.auth import Caller
+from shared.domain.orders import own_part
 from shared.domain.takeover import Guard, Timing, refuses_work
 
 T = TypeVar("T")
@@ -39,10 +41,19 @@ class Cached(Generic[T]):
         return self._value  # type: ignore[return-value]  # read above at the latest
 
 
-def require(caller: Caller, scope: str) -> None:
-    """Raise a 403 problem unless the caller's token carries the scope."""
-    if scope not in caller.scopes:
-        raise problems.forbidden(f"this account may not do that (it needs the scope {scope})")
+def require(caller: Caller, *scopes: str) -> None:
+    """Raise a 403 problem unless the caller's token carries one of the scopes."""
+    if caller.scopes.isdisjoint(scopes):
+        raise problems.forbidden(f"this account may not do that (it needs the scope {' or '.join(scopes)})")
+
+
+def seen_by(caller: Caller, record: OrderRecord) -> OrderRecord:
+    """The part of an order that the caller may know; whoever may not read all orders sees its own (``own_part``)."""
+    if "orders:read" in caller.scopes:
+        return record
+    part = own_part(record.events, caller.subject)
+    # An effect may tell what others reported: a receipt has the total of their items.
+    return record if part == record.events else OrderRecord(part, ())
 
 
 def shed_when_drained(guard: Cached[Guard | None], *, region: str, now: datetime, timing: Timing) -> None:

@@ -51,8 +51,8 @@ def register_delivery() -> Response[str]:
         requests.json_body(event), idempotency_key=requests.idempotency_key(event), now=now()
     )
     done = register(order_log(), command, subject=caller.subject, region=settings().region, now=now())
-    logger.append_keys(order_id=done.state.order_id, event_id=done.event_id)
-    return json_response({"message": "Pedido registrado exitosamente", "pedido_id": done.state.order_id})
+    logger.append_keys(order_id=done.order_id, event_id=done.event_id)
+    return json_response({"message": "Pedido registrado exitosamente", "pedido_id": done.order_id})
 
 
 @router.post("/v1/order")

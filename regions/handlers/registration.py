@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from shared.adapters.order_log import OrderLog
+from shared.adapters.order_log import OrderLog, OrderRecord
 from shared.domain import problems
 from shared.domain.commands import Command
-from shared.domain.orders import Event, OrderState, event_id, fold, order_id_for_key, self_contained, transition_fault
+from shared.domain.orders import Event, event_id, fold, order_id_for_key, self_contained, transition_fault
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """What came of a command: the order as this Region knows it, and whether the command is new."""
+    """What came of a command: all that this Region knows of the order, and whether the command is new."""
 
+    order_id: str
     event_id: str
-    state: OrderState
+    record: OrderRecord
     is_new: bool
 
 
@@ -33,7 +34,7 @@ def register(log: OrderLog, command: Command, *, subject: str, region: str, now:
     record = log.order(order_id)
     state = fold(record.events)
     if state is not None and any(event.event_id == identity for event in record.events):
-        return Registered(identity, state, is_new=False)
+        return Registered(order_id, identity, record, is_new=False)
     if key and any(event.idempotency_key == key and event.subject == subject for event in record.events):
         raise problems.conflict("this Idempotency-Key was used with another body", "idempotency-key-reused")
     if fault := transition_fault(state, command.status, command.attempt):
@@ -58,6 +59,4 @@ def register(log: OrderLog, command: Command, *, subject: str, region: str, now:
         state,
     )
     is_new = log.record_event(event)
-    after = fold((*record.events, event))
-    assert after is not None  # it has at least this event
-    return Registered(identity, after, is_new=is_new)
+    return Registered(order_id, identity, replace(record, events=(*record.events, event)), is_new=is_new)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from regions.handlers.gate import Cached, shed_when_drained
 from regions.handlers.runtime import brief_order_queries, logger, now
 from shared.adapters.settings import settings
+from shared.adapters.tokens import CLOCK_SKEW_SECONDS
 from shared.domain import problems
 from shared.domain.auth import Caller
-from shared.domain.commands import MAX_BODY_BYTES, MAX_ORDER_ID, idempotency_key_of, parse_json, text_of
+from shared.domain.commands import MAX_BODY_BYTES, id_of, idempotency_key_of, parse_json
 from shared.domain.takeover import Guard
 
 _CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_EVENT_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
 def guard_seen() -> Guard | None:
@@ -37,10 +38,18 @@ guard: Cached[Guard | None] = Cached(read=guard_seen, max_age=settings().timing.
 
 
 def header(event: APIGatewayProxyEvent, name: str) -> str | None:
-    found: str | None = event.headers.get(name) if event.headers else None
-    if found is None and event.headers:
-        found = next((value for key, value in event.headers.items() if key.lower() == name.lower()), None)
-    return found
+    """The value of a header in whatever case; raises a 400 problem when several contradict one another."""
+    raw = event.raw_event
+    found = {
+        str(value)
+        for headers in (raw.get("multiValueHeaders"), raw.get("headers"))
+        for key, values in (headers or {}).items()
+        if key.lower() == name.lower()
+        for value in (values if isinstance(values, list) else [values])
+    }
+    if len(found) > 1:
+        raise problems.invalid_parameter(name, "sent more than once, with different values")
+    return found.pop() if found else None
 
 
 def correlation_id_of(event: Mapping[str, Any], fallback: str) -> str:
@@ -58,7 +67,7 @@ def body_text(event: APIGatewayProxyEvent) -> str:
             raise problems.too_large(MAX_BODY_BYTES)
         try:
             return base64.b64decode(raw, validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:  # no base64, or no UTF-8 in it
             raise problems.not_json("the body is not UTF-8") from error
     return raw
 
@@ -75,11 +84,15 @@ def idempotency_key(event: APIGatewayProxyEvent) -> str | None:
 
 
 def authorized_caller(event: APIGatewayProxyEvent) -> Caller:
-    """Who the authorizer found the caller to be; raises a 401 problem if it was not asked."""
+    """Who the authorizer found the caller to be; raises a 401 problem if it was not asked or the token has ended."""
     context = event.raw_event.get("requestContext", {}).get("authorizer") or {}
     if not context.get("sub"):
         raise problems.unauthorized("a bearer token is required")
-    return Caller(subject=str(context["sub"]), scopes=frozenset(str(context.get("scope", "")).split()))
+    expires_at = int(context["exp"]) if "exp" in context else None  # an authorizer of release 1.0.0 does not tell it
+    if expires_at is not None and now().timestamp() >= expires_at + CLOCK_SKEW_SECONDS:
+        raise problems.unauthorized("the token has expired")
+    scopes = frozenset(str(context.get("scope", "")).split())
+    return Caller(subject=str(context["sub"]), scopes=scopes, expires_at=expires_at)
 
 
 def shed() -> None:
@@ -90,7 +103,9 @@ def shed() -> None:
 def order_id_of(segment: str) -> str:
     """The order id in a path segment, percent-decoded; raises a 400 problem."""
     try:
-        return text_of(unquote(segment, errors="strict"), at_most=MAX_ORDER_ID)
+        return id_of(unquote(segment, errors="strict"))
+    except UnicodeDecodeError as error:
+        raise problems.invalid_parameter("order_id", "expected UTF-8, percent-encoded") from error
     except ValueError as error:
         raise problems.invalid_parameter("order_id", str(error)) from error
 
@@ -108,6 +123,14 @@ def limit_of(event: APIGatewayProxyEvent, *, default: int, at_most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 6 and 1 <= int(text) <= at_most):
         raise problems.invalid_parameter("limit", f"expected a whole number from 1 to {at_most}")
     return int(text)
+
+
+def event_id_of(event: APIGatewayProxyEvent, name: str) -> str | None:
+    """A parameter that names an event; raises a 400 problem for what cannot be an event's id."""
+    text = parameter(event, name)
+    if text is not None and not _EVENT_ID.fullmatch(text):
+        raise problems.invalid_parameter(name, "expected an event_id: 32 digits and letters from a to f")
+    return text
 
 
 def parameter(event: APIGatewayProxyEvent, name: str) -> str | None:

@@ -8,12 +8,13 @@ from functools import cache
 from aws_lambda_powertools import Logger, Metrics
 
 from shared.adapters import clients
-from shared.adapters.accounts import Accounts, LoginFailures
+from shared.adapters.accounts import Accounts
 from shared.adapters.control import Control
 from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic
 from shared.adapters.keyring import KeyringSource
+from shared.adapters.login_tries import LoginTries
 from shared.adapters.order_log import OrderLog
 from shared.adapters.order_queries import OrderQueries
 from shared.adapters.order_view import OrderView
@@ -108,8 +109,8 @@ def accounts() -> Accounts:
 
 
 @cache
-def login_failures() -> LoginFailures:
-    return LoginFailures(clients.dynamodb(), settings().order_view_table)
+def login_tries() -> LoginTries:
+    return LoginTries(clients.dynamodb(), settings().order_view_table)
 
 
 @cache

@@ -10,8 +10,8 @@ from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 
 from regions.handlers import requests
 from regions.handlers.responses import json_response
-from regions.handlers.runtime import accounts, keyring_source, login_failures, now
-from shared.adapters.accounts import FAILURE_WINDOW
+from regions.handlers.runtime import accounts, keyring_source, logger, login_tries, now
+from shared.adapters.login_tries import TRY_WINDOW
 from shared.adapters.settings import settings
 from shared.adapters.tokens import issue
 from shared.domain import problems
@@ -58,12 +58,14 @@ def log_in() -> Response[str]:
     identity = router.current_event.raw_event.get("requestContext", {}).get("identity") or {}
     address = str(identity.get("sourceIp") or "unknown")
     moment = now()
-    if login_failures().exceeded(username, address, now=moment):
-        raise problems.too_many_attempts(int(FAILURE_WINDOW.total_seconds()))
+    counted = login_tries().begin(username, address, now=moment)
+    if counted is None:
+        logger.warning("too many logins were tried")
+        raise problems.too_many_attempts(int(TRY_WINDOW.total_seconds()))
     account = accounts().account(username)
     if not password_matches(account, password) or account is None:
-        login_failures().count(username, address, now=moment)
         raise problems.unauthorized("wrong user name or password")
+    login_tries().succeeded(counted, now=moment)
     seconds = token_seconds(settings().time_scale)
     token = issue(keyring_source().keyring(), account, now=moment, seconds=seconds)
     return json_response({"access_token": token, "token_type": "bearer", "expires_in": seconds})

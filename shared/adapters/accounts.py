@@ -1,4 +1,4 @@
-"""Accounts in the global table, and the regional counters that slow the guessing of passwords.
+"""Accounts in the global table.
 
 A lock is an item of its own, so that a password change in the other Region cannot undo it.
 """
@@ -6,8 +6,8 @@ A lock is an item of its own, so that a password change in the other Region cann
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
@@ -17,9 +17,6 @@ from shared.domain.instants import to_text
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-
-FAILURE_WINDOW: Final = timedelta(minutes=5)
-MAX_FAILURES: Final = 5
 
 
 class AccountExistsError(Exception):
@@ -118,29 +115,3 @@ class Accounts:
                 )
             )
         return listed
-
-
-class LoginFailures:
-    """Failed logins of an account from an address, counted in this Region for five minutes."""
-
-    def __init__(self, client: DynamoDBClient, view_table: str) -> None:
-        self._client = client
-        self._table = view_table
-
-    def _key(self, username: str, address: str, now: datetime) -> items.Wire:
-        window = int(now.timestamp() // FAILURE_WINDOW.total_seconds())
-        return items.to_wire({"pk": f"LOGIN#{username}", "sk": f"{address}#{window}"})
-
-    def exceeded(self, username: str, address: str, *, now: datetime) -> bool:
-        answer = self._client.get_item(TableName=self._table, Key=self._key(username, address, now))
-        return int(answer.get("Item", {}).get("failures", {}).get("N", "0")) >= MAX_FAILURES
-
-    def count(self, username: str, address: str, *, now: datetime) -> None:
-        self._client.update_item(
-            TableName=self._table,
-            Key=self._key(username, address, now),
-            UpdateExpression="ADD failures :one SET expires_at = :expires",
-            ExpressionAttributeValues=items.to_wire(
-                {":one": 1, ":expires": int((now + 2 * FAILURE_WINDOW).timestamp())}
-            ),
-        )

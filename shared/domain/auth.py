@@ -18,7 +18,7 @@ AUDIENCE: Final = "relevo-api"
 MIN_KEY_BYTES: Final = 32
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
-    "courier": frozenset({"orders:write"}),
+    "courier": frozenset({"orders:write", "orders:read-own"}),
     "client": frozenset({"orders:write", "orders:read", "legacy:read"}),
     "operator": frozenset({"orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
     "admin": frozenset({"orders:write", "orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
@@ -83,10 +83,11 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, as its token says."""
+    """Who sent a request, as its token says, and when the token ends (seconds since 1970)."""
 
     subject: str
     scopes: frozenset[str]
+    expires_at: int | None = None
 
 
 def token_seconds(time_scale: float) -> int:

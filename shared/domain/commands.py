@@ -130,8 +130,17 @@ def text_of(value: object, *, at_most: int = MAX_TEXT) -> str:
     return value
 
 
-def _order_id(value: object) -> str:
-    return text_of(value, at_most=MAX_ORDER_ID)
+def id_of(value: object) -> str:
+    """An order's id: text that nobody can mistake for another one's, so nothing invisible and one form of each letter.
+
+    Else an order could be made that looks like somebody else's in every list.
+    """
+    text = text_of(value, at_most=MAX_ORDER_ID)
+    if any(unicodedata.category(character) in ("Cf", "Zl", "Zp") for character in text):
+        raise ValueError("invisible characters are not allowed")
+    if not unicodedata.is_normalized("NFC", text):
+        raise ValueError("must be in Unicode's normal form C")
+    return text
 
 
 def _status(value: object) -> str:
@@ -218,7 +227,7 @@ def idempotency_key_of(value: str | None) -> str | None:
 def order_command(body: object, *, idempotency_key: str | None, now: datetime) -> Command:
     """`POST /v1/orders`: create an order or register its first status. Raises a 422 problem naming each fault."""
     reader = _Reader(body, ORDER_FIELDS)
-    order_id = reader.read("order_id", _order_id)
+    order_id = reader.read("order_id", id_of)
     if order_id is None and idempotency_key is None and "order_id" not in reader.body:
         reader.fault("order_id", "required when no Idempotency-Key is sent")
     return _command(reader, order_id=order_id, default_status="created", key=idempotency_key, now=now)
@@ -227,7 +236,7 @@ def order_command(body: object, *, idempotency_key: str | None, now: datetime) -
 def event_command(body: object, *, order_id: str, idempotency_key: str | None, now: datetime) -> Command:
     """`POST /v1/orders/{order_id}/events`: something happened to an order. Raises a 422 or 400 problem."""
     try:
-        _order_id(order_id)
+        id_of(order_id)
     except ValueError as error:
         raise problems.invalid_parameter("order_id", str(error)) from error
     reader = _Reader(body, EVENT_FIELDS)
@@ -273,7 +282,7 @@ def legacy_delivery_command(body: object, *, idempotency_key: str | None, now: d
 
 
 def _legacy_order_id(value: object) -> str:
-    return _order_id(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    return id_of(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
 def _checked(command: Command, reader: _Reader) -> Command:

@@ -172,6 +172,26 @@ def fold(events: Iterable[Event]) -> OrderState | None:
     )
 
 
+def state_of(events: Iterable[Event]) -> OrderState:
+    """The fold of a set of events that is not empty."""
+    state = fold(events)
+    assert state is not None
+    return state
+
+
+def own_part(events: Iterable[Event], subject: str) -> tuple[Event, ...]:
+    """What an account may know of an order if it sees its own orders only.
+
+    All of it, if somebody else named the account as the courier; else what the account reported itself. So reporting
+    on an order, or reserving its id, opens nobody else's words, nor the items that Relevo copied out of them.
+    """
+    known = tuple(events)
+    own = tuple(event for event in known if event.subject == subject)
+    if len(own) == len(known) or any(event.courier == subject and event.subject != subject for event in known):
+        return known
+    return tuple(replace(event, items=(), copied_items=False) if event.copied_items else event for event in own)
+
+
 def _conflicts(ordered: list[Event]) -> tuple[str, ...]:
     """Pairs that no Region would have accepted knowing both: one status and attempt twice, two ends, or both ends."""
     found: list[str] = []

@@ -10,10 +10,11 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import RLock
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 from moto.backends import get_backend
@@ -25,6 +26,7 @@ from shared.adapters import clients, keyring, settings
 from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
 from tests.component.releases import RECORDINGS, Release
+from tests.component.watched import WATCH
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +51,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
     try:
         with mock_aws(), pytest.MonkeyPatch.context() as patch:
             one_call_at_a_time(patch)
+            boto3.setup_default_session()
+            boto3.DEFAULT_SESSION.events.register("provide-client-params", WATCH.see)
             for make in (
                 clients.dynamodb, clients.brief_dynamodb, clients.sns, clients.events, clients.sqs,
                 clients.secretsmanager,
@@ -64,6 +68,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
             patch.setattr(sys, "pycache_prefix", str(tmp_path_factory.mktemp("bytecode")))
             yield calls
     finally:
+        boto3.DEFAULT_SESSION = None
         os.environ.clear()
         os.environ.update(before)
 
@@ -94,16 +99,31 @@ def empty_tables() -> None:
         table.items.clear()
 
 
-@pytest.fixture
-def region(aws: Counter[str]) -> Iterator[RegionUnderTest]:
+def begin(aws: Counter[str]) -> RegionUnderTest:
+    """A Region that nothing has happened in yet."""
     empty_tables()
     clients.secretsmanager().put_secret_value(
         SecretId=os.environ["KEYRING_SECRET_ARN"], SecretString=json.dumps({"current": "K1", "keys": KEYS})
     )
     forget()
     aws.clear()
-    yield RegionUnderTest(calls=aws)
+    WATCH.forget()
+    return RegionUnderTest(calls=aws)
+
+
+@pytest.fixture
+def new_region(aws: Counter[str]) -> Iterator[Callable[[], RegionUnderTest]]:
+    """For tests that need more than one Region, one after the other."""
+    yield lambda: begin(aws)
     forget()
+
+
+@pytest.fixture
+def region(aws: Counter[str]) -> Iterator[RegionUnderTest]:
+    yield begin(aws)
+    forget()
+    unexpected = [call for call in WATCH.denied if call != WATCH.withdrawn]
+    assert not unexpected, f"not allowed by the function's policy: {unexpected}"
 
 
 @pytest.fixture(params=RECORDINGS, ids=lambda path: path.stem)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import sys
 import time
 import uuid
 from collections import Counter
@@ -21,11 +22,13 @@ from shared.adapters.items import from_wire
 from shared.domain.auth import Account, hash_password
 from shared.topology import TOPOLOGY
 from tests.component.aws import REGION
+from tests.component.watched import WATCH
 
 _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 
 
 PASSWORD = "una-clave-larga"
+FUNCTIONS = ("api", "authorizer", "health", "relay", "processor", "sentinel", "stream_arn")
 
 
 @cache
@@ -83,7 +86,15 @@ class RegionUnderTest:
     def module(self, name: str) -> Any:
         runtime: Any = importlib.import_module("regions.handlers.runtime")
         runtime.now = self.clock  # before the other modules take it from there
-        return importlib.import_module(f"regions.handlers.{name}")
+        path = f"regions.handlers.{name}"
+        if path in sys.modules or name not in FUNCTIONS:
+            return importlib.import_module(path)
+        with WATCH.at_work(name):
+            found = importlib.import_module(path)
+        found.handler = WATCH.watched(name, found.handler)
+        if name == "sentinel":  # tests let it look, one look at a time
+            found._sentinel.look = WATCH.watched(name, found._sentinel.look)
+        return found
 
     def counted(self) -> dict[str, int]:
         """The AWS calls since this was asked last."""
@@ -104,11 +115,13 @@ class RegionUnderTest:
     def call(
         self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None,
         query: dict[str, str] | None = None, sub: str | None = "ana", scope: str | None = None, raw: str | None = None,
-        base64: bool = False, function: str = "api",
+        base64: bool = False, function: str = "api", authorizer: dict[str, Any] | None = None,
+        address: str = "203.0.113.9",
     ) -> Answer:  # fmt: skip
         """Send one request as API Gateway's REST proxy integration would, `sub` having passed the authorizer."""
         every = "orders:write orders:read orders:list metrics:read status:read legacy:read"
-        authorizer = {"sub": sub, "scope": every if scope is None else scope, "principalId": sub} if sub else None
+        if authorizer is None and sub:
+            authorizer = {"sub": sub, "scope": every if scope is None else scope, "principalId": sub}
         sent = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **(headers or {})}
         event = {
             "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": sent,
@@ -118,7 +131,7 @@ class RegionUnderTest:
             "pathParameters": None, "stageVariables": None,
             "requestContext": {
                 "path": path, "stage": "live", "requestId": "r", "httpMethod": method, "apiId": "api",
-                "identity": {"sourceIp": "203.0.113.9"}, **({"authorizer": authorizer} if authorizer else {}),
+                "identity": {"sourceIp": address}, **({"authorizer": authorizer} if authorizer else {}),
             },
             "body": raw if raw is not None else json.dumps(body) if body is not None else None,
             "isBase64Encoded": base64,
@@ -130,15 +143,10 @@ class RegionUnderTest:
     # What the log's stream holds and what becomes of it.
 
     def items(self, table: str) -> list[dict[str, Any]]:
-        dynamodb = clients.dynamodb()
-        return sorted(
-            (
-                plain(item)
-                for page in dynamodb.get_paginator("scan").paginate(TableName=table)
-                for item in page["Items"]
-            ),
-            key=lambda item: (item["pk"], item["sk"]),
-        )
+        with WATCH.at_work(None):
+            pages = list(clients.dynamodb().get_paginator("scan").paginate(TableName=table))
+        found = [plain(item) for page in pages for item in page["Items"]]
+        return sorted(found, key=lambda item: (item["pk"], item["sk"]))
 
     def log_items(self, entity: str | None = None) -> list[dict[str, Any]]:
         found = self.items(TOPOLOGY.order_log_table)
@@ -149,7 +157,8 @@ class RegionUnderTest:
         return [item for item in found if item["pk"].startswith(prefix) and item["sk"].startswith(sort)]
 
     def put(self, table: str, item: dict[str, Any]) -> None:
-        clients.dynamodb().put_item(TableName=table, Item=wire(item))
+        with WATCH.at_work(None):
+            clients.dynamodb().put_item(TableName=table, Item=wire(item))
 
     def relay(self, records: list[dict[str, Any]]) -> list[str]:
         """Let the relay handle stream records; returns the sequence numbers it reports as failed."""

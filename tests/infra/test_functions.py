@@ -31,7 +31,7 @@ EXTRA = {
     "authorizer": {"KEYRING_SECRET_ARN"},
     "health": {"KEYRING_SECRET_ARN"},
     "relay": ANNOUNCERS,
-    "sentinel": {"KEYRING_SECRET_ARN", *ANNOUNCERS},
+    "sentinel": ANNOUNCERS,
     "stream_arn": set(),
     **{f"processor_{status}": {"STATUS"} for status in STATUSES},
 }
