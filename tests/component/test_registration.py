@@ -79,6 +79,13 @@ def test_a_key_belongs_to_its_subject(region: RegionUnderTest) -> None:
     assert mine.json["order_id"] != theirs.json["order_id"]
 
 
+def test_two_subjects_may_use_one_key_on_one_order(region: RegionUnderTest) -> None:
+    key = {"Idempotency-Key": "k"}
+    assert region.call("POST", "/v1/orders", ORDER, headers=key, sub="ana").status == 201
+    answer = region.call("POST", "/v1/orders/o-1/events", {"status": "assigned"}, headers=key, sub="eva")
+    assert (answer.status, answer.json["status"]) == (201, "assigned")
+
+
 def test_without_an_order_id_the_key_gives_one_that_repeats_find_again(region: RegionUnderTest) -> None:
     first = region.call("POST", "/v1/orders", {}, headers={"Idempotency-Key": "k"})
     again = region.call("POST", "/v1/orders", {}, headers={"idempotency-key": "k"})
