@@ -27,8 +27,8 @@ def test_what_a_decision_rests_on_is_read_consistently(region: RegionUnderTest, 
     asked: list[bool] = []
 
     def note(params: dict[str, Any], **_: Any) -> None:
-        for request in params.get("RequestItems", {"only": params}).values():
-            asked.append(request.get("ConsistentRead", False))
+        requests = params.get("RequestItems", {"only": params}).values()
+        asked.extend(request.get("ConsistentRead", False) for request in requests)
 
     events = runtime.clients.dynamodb().meta.events
     events.register("before-parameter-build.dynamodb", note)

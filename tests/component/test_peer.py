@@ -1,4 +1,4 @@
-"""A Region sees its peer serve only if the peer says so, and in time: on this rests who is lost and who may refuse work."""
+"""A Region sees its peer serve only if it says so in time; who is lost and who may refuse work rests on this."""
 
 from __future__ import annotations
 

@@ -261,6 +261,21 @@ def test_an_ill_service_is_503_with_retry_after(
     assert "slow down" not in answer.text
 
 
+@pytest.mark.parametrize("code", ["ThrottlingException", "InternalServerError", "ReplicatedWriteConflictException"])
+def test_a_write_that_failed_is_not_acknowledged(
+    region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    """Only one error of the insert means that the command is there already."""
+
+    def fail(**_: object) -> None:
+        raise ClientError({"Error": {"Code": code, "Message": "no"}}, "PutItem")
+
+    monkeypatch.setattr(region.module("runtime").order_log()._client, "put_item", fail)
+    problem(region.call("POST", "/v1/orders", ORDER), 503, "dependency")
+    monkeypatch.undo()
+    assert region.call("POST", "/v1/orders", ORDER).status == 201
+
+
 def test_two_registrations_at_once_write_one_event(region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one queried before the first one wrote: the insert itself has to refuse the copy."""
     first = region.call("POST", "/v1/orders", ORDER)

@@ -57,10 +57,8 @@ def table_of(results: list[Result]) -> Table:
     for result in results:
         mutant = result.mutant
         test = mutant.killed_by.partition("::")[2].removeprefix("test_").replace("_", " ")
-        colour = COLOURS[result.verdict]
-        table.add_row(
-            mutant.invariant, mutant.name, mutant.file, f"[{colour}]{result.verdict}[/]: {test}", f"{result.seconds:.0f}"
-        )
+        verdict = f"[{COLOURS[result.verdict]}]{result.verdict}[/]: {test}"
+        table.add_row(mutant.invariant, mutant.name, mutant.file, verdict, f"{result.seconds:.0f}")
     return table
 
 

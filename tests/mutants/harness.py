@@ -1,4 +1,4 @@
-"""Removes one guard at a time in a copy of the tree and runs the test that must notice; the tree itself is not touched."""
+"""Removes one guard at a time in a copy of the tree, never in the tree itself, and runs the test that must notice."""
 
 from __future__ import annotations
 

@@ -41,9 +41,11 @@ class Mutant:
         return text.replace(self.find, self.replace)
 
     def check(self, root: Path = ROOT) -> None:
-        """Raise ``MisplacedError`` unless the patch has its place, changes something, and the killer is there."""
-        if ast.dump(ast.parse(self.patched(root))) == ast.dump(ast.parse((root / self.file).read_text())):
-            raise MisplacedError(f"{self.name}: the patch changes nothing")
+        """Raise ``MisplacedError`` unless the patch has its place, leaves Python there, and the killer is there."""
+        try:
+            ast.parse(self.patched(root))
+        except SyntaxError as error:
+            raise MisplacedError(f"{self.name}: the patch leaves no Python in {self.file}: {error}") from error
         file, _, test = self.killed_by.partition("::")
         if test not in tests_in(root / file):
             raise MisplacedError(f"{self.name}: there is no test {self.killed_by}")

@@ -1,4 +1,4 @@
-"""A plugin of the pytest runs in a mutated copy: notes how each test ended, so that an accident is not taken for a kill.
+"""A plugin of the pytest runs in a mutated copy: notes how each test ended, so that no accident is taken for a kill.
 
 A test kills by an assertion that fails, or by an error of the product that reaches it. Whatever else is raised (a name
 that is not there, a wrong type, a fixture that fails) only says that the patch is bad.

@@ -1,4 +1,4 @@
-"""Guards of losing, leaving and trusting a Region: health, drain, tokens, sizes (I6 to I9)."""
+"""A Region answers for itself alone, and nothing leaves no Region serving (I6, I7)."""
 
 from __future__ import annotations
 
@@ -6,31 +6,21 @@ from typing import Final
 
 from tests.mutants.mutant import Mutant
 
-AUTH = "shared/domain/auth.py"
 CONTROL = "shared/adapters/control.py"
 EVACUATE = "runbooks/evacuate.py"
 HEALTH = "regions/handlers/health.py"
 KEYRING = "shared/adapters/keyring.py"
-KEYS = "runbooks/keys.py"
-ROTATION = "runbooks/rotation.py"
 ROUTING = "regions/routing.py"
-SIZING = "shared/sizing.py"
 TAKEOVER = "shared/domain/takeover.py"
-TOKENS = "shared/adapters/tokens.py"
 
-CAPACITY_TESTS = "tests/unit/test_capacity.py"
 HEALTH_TESTS = "tests/component/test_health.py"
-KEY_TESTS = "tests/runbooks/test_keys.py"
 LEAVING_TESTS = "tests/runbooks/test_leaving_a_region.py"
-LOGIN_TESTS = "tests/component/test_login.py"
 ROUTING_TESTS = "tests/infra/test_routing.py"
 TAKEOVER_TESTS = "tests/unit/test_takeover.py"
-TOKEN_TESTS = "tests/unit/test_auth.py"
 
 SERVING = 'return answer(200, document) if fault is None else answer(503, {**document, "fault": fault})'
 
 MUTANTS: Final = (
-    # Health depends on this Region alone (I6).
     Mutant(
         "a drain flag does not make a Region ill",
         "I6",
@@ -71,7 +61,6 @@ MUTANTS: Final = (
         "api)",
         "tests/infra/test_api.py::test_each_route_has_its_function_and_its_guard",
     ),
-    # No Region is left serving by nobody (I7).
     Mutant(
         "the register names one Region",
         "I7",
@@ -215,175 +204,5 @@ MUTANTS: Final = (
         "changed = peer_beat != before.peer_beat",
         "changed = peer_beat > before.peer_beat",
         f"{TAKEOVER_TESTS}::test_the_peers_clock_decides_nothing",
-    ),
-    # A token is good everywhere, and nothing else is (I8).
-    Mutant(
-        "every key of the ring verifies",
-        "I8",
-        TOKENS,
-        "key = keyring.keys.get(name)",
-        "key = keyring.keys[keyring.current] if name == keyring.current else None",
-        f"{TOKEN_TESTS}::test_the_current_key_signs_and_every_key_verifies",
-    ),
-    Mutant(
-        "a key that the peer uses already is fetched",
-        "I8",
-        KEYRING,
-        "if name not in keyring.keys and self._clock()",
-        "if name is None and self._clock()",
-        f"{TOKEN_TESTS}::test_an_unknown_key_id_has_the_secret_read_again_once_in_ten_seconds",
-    ),
-    Mutant(
-        "a new key signs only when every cache knows it",
-        "I8",
-        ROTATION,
-        'return Due("make current", rotation.added_seen_at + waits.caches - now)',
-        'return Due("make current")',
-        f"{KEY_TESTS}::test_every_step_is_refused_before_its_time_and_says_how_long_it_has_to_wait",
-    ),
-    Mutant(
-        "the wait counts from when every Region had the key",
-        "I8",
-        ROTATION,
-        'return Due("make current", rotation.added_seen_at + waits.caches - now)',
-        'return Due("make current", rotation.added_at + waits.caches - now)',
-        f"{KEY_TESTS}::test_the_wait_counts_from_when_every_region_was_seen_to_have_the_new_key",
-    ),
-    Mutant(
-        "an old key goes only after the life of its tokens",
-        "I8",
-        ROTATION,
-        'return Due("remove", rotation.current_seen_at + waits.tokens - now)',
-        'return Due("remove")',
-        f"{KEY_TESTS}::test_every_step_is_refused_before_its_time_and_says_how_long_it_has_to_wait",
-    ),
-    Mutant(
-        "the life of tokens begins when caches have ended",
-        "I8",
-        ROTATION,
-        "tokens=timedelta(seconds=TOKEN_SECONDS) + caches)",
-        "tokens=timedelta(seconds=TOKEN_SECONDS))",
-        f"{KEY_TESTS}::test_a_token_is_accepted_through_every_moment_of_a_rotation",
-    ),
-    Mutant(
-        "no key is rotated while a Region is drained",
-        "I8",
-        "runbooks/keyring_secret.py",
-        'found.extend(f"{name} is drained" for name in seen if keys.register.drains(name))',
-        "pass",
-        f"{KEY_TESTS}::test_nothing_is_rotated_while_a_region_is_drained",
-    ),
-    Mutant(
-        "no key is rotated while a replica is behind",
-        "I8",
-        KEYS,
-        "        if set(late) - set(copies):",
-        "        if False:",
-        f"{KEY_TESTS}::test_nothing_is_rotated_while_the_replica_of_the_secret_is_not_in_step",
-    ),
-    Mutant(
-        "tokens are of one algorithm",
-        "I8",
-        TOKENS,
-        "algorithms=[ALGORITHM]",
-        'algorithms=[ALGORITHM, "HS384", "HS512"]',
-        f"{LOGIN_TESTS}::test_a_bad_token_raises_exactly_unauthorized",
-    ),
-    Mutant(
-        "tokens end",
-        "I8",
-        TOKENS,
-        'options={"require": ["exp", "iat", "sub", "aud", "iss"]}',
-        'options={"verify_exp": False}',
-        f"{TOKEN_TESTS}::test_a_token_ends_after_half_an_hour",
-    ),
-    Mutant(
-        "a token of an unknown key is refused",
-        "I8",
-        TOKENS,
-        "key = keyring.keys.get(name)",
-        "key = keyring.keys.get(name, keyring.keys[keyring.current])",
-        f"{LOGIN_TESTS}::test_a_bad_token_raises_exactly_unauthorized",
-    ),
-    Mutant(
-        "a token is for a right password only",
-        "I8",
-        AUTH,
-        "return matches and account is not None and not account.locked",
-        "return account is not None and not account.locked",
-        f"{LOGIN_TESTS}::test_wrong_password_unknown_user_and_locked_account_get_the_same_answer",
-    ),
-    Mutant(
-        "a locked account's token is refused",
-        "I8",
-        "regions/handlers/gate.py",
-        "stands = account is not None and not account.locked",
-        "stands = account is not None",
-        f"{LOGIN_TESTS}::test_a_locked_account_is_unauthorized_with_a_valid_token",
-    ),
-    # One Region alone carries 10x (I9).
-    Mutant(
-        "sizes that disagree are refused",
-        "I9",
-        SIZING,
-        "    if faults:\n        raise SizingError(",
-        "    if not faults:\n        raise SizingError(",
-        f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
-    ),
-    Mutant(
-        "reserved concurrency is checked",
-        "I9",
-        SIZING,
-        "if size.reserved_concurrency < needed:",
-        "if False:",
-        f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
-    ),
-    Mutant(
-        "the account's concurrency is checked",
-        "I9",
-        SIZING,
-        "if total > ACCOUNT_CONCURRENCY - UNRESERVED:",
-        "if False:",
-        f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
-    ),
-    Mutant(
-        "a synthesis checks its sizes",
-        "I9",
-        "regions/stack.py",
-        "        check(topology)\n",
-        "",
-        "tests/infra/test_sizes.py::test_a_topology_that_disagrees_makes_the_synthesis_fail",
-    ),
-    Mutant(
-        "sizes are for one Region alone",
-        "I9",
-        "shared/demand.py",
-        "return alone(topology.baseline, max(topology.baseline.steps))",
-        "return shared_by_all(topology.baseline, max(topology.baseline.steps), len(topology.regions))",
-        f"{CAPACITY_TESTS}::test_sizes_follow_the_load_with_room_to_spare",
-    ),
-    Mutant(
-        "throttles leave room above the largest step",
-        "I9",
-        SIZING,
-        "THROTTLE_HEADROOM: Final = 10",
-        "THROTTLE_HEADROOM: Final = 1",
-        f"{CAPACITY_TESTS}::test_sizes_follow_the_load_with_room_to_spare",
-    ),
-    Mutant(
-        "a quota above 70 percent is red",
-        "I9",
-        "shared/quotas.py",
-        "return limit * RED_ABOVE",
-        "return limit",
-        f"{CAPACITY_TESTS}::test_the_exit_code_says_whether_one_region_carries_10x",
-    ),
-    Mutant(
-        "queues are read no faster than is reserved",
-        "I9",
-        "regions/pipeline.py",
-        "max_concurrency=topology.processor.reserved_concurrency",
-        "max_concurrency=2 * topology.processor.reserved_concurrency",
-        "tests/infra/test_pipeline.py::test_queues_are_read_with_no_more_concurrency_than_is_reserved",
     ),
 )
