@@ -112,7 +112,8 @@ def test_a_transition_that_is_ruled_out_is_a_conflict(region: RegionUnderTest) -
 def test_delivered_follows_cancelled(region: RegionUnderTest) -> None:
     region.call("POST", "/v1/orders", {"order_id": "o", "status": "cancelled"})
     answer = region.call("POST", "/v1/orders/o/events", {"status": "delivered"})
-    assert (answer.status, answer.json["conflict"]) == (201, True)
+    assert answer.status == 201, answer.text
+    assert answer.json["conflict"] is True
 
 
 def test_a_failed_attempt_needs_its_number_or_a_key(region: RegionUnderTest) -> None:
@@ -130,7 +131,7 @@ def test_a_delivered_carries_the_items_that_are_known(region: RegionUnderTest) -
     region.call("POST", "/v1/orders", ORDER)
     region.call("POST", "/v1/orders/o-1/events", {"status": "delivered"})
     (delivered,) = [event for event in region.log_items("event") if event["status"] == "delivered"]
-    assert delivered["items"] == [{"product": "café", "price": "10.50", "quantity": 2}]
+    assert delivered.get("items") == [{"product": "café", "price": "10.50", "quantity": 2}]
     assert delivered["copied_items"] is True
 
 

@@ -76,7 +76,7 @@ MUTANTS: Final = (
         RELAY,
         "if event.origin_region != self.region or found is None or",
         "if found is None or",
-        f"{RELAY_TESTS}::test_only_own_events_are_published_and_only_own_effects_announced",
+        f"{RELAY_TESTS}::test_a_peers_event_waits_for_the_peer",
     ),
     Mutant(
         "what is done is not published again",

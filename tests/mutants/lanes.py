@@ -25,6 +25,15 @@ MUTANTS: Final = (
         "after a failed message its order waits",
         "I5",
         PROCESSOR,
+        "from aws_lambda_powertools.utilities.batch import SqsFifoPartialProcessor, process_partial_response",
+        "from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response\n"
+        "SqsFifoPartialProcessor = lambda **_: BatchProcessor(event_type=EventType.SQS)",
+        f"{PROCESSOR_TESTS}::test_after_an_error_the_rest_of_that_order_waits_and_other_orders_do_not",
+    ),
+    Mutant(
+        "after a failed message other orders go on",
+        "I5",
+        PROCESSOR,
         "SqsFifoPartialProcessor(skip_group_on_error=True)",
         "SqsFifoPartialProcessor(skip_group_on_error=False)",
         f"{PROCESSOR_TESTS}::test_after_an_error_the_rest_of_that_order_waits_and_other_orders_do_not",

@@ -102,7 +102,7 @@ MUTANTS: Final = (
         f"{LEAVING_TESTS}::test_the_only_healthy_region_is_not_drained",
     ),
     Mutant(
-        "both Regions are never drained",
+        "a second drain is refused with its reason",
         "I7",
         EVACUATE,
         "if register.draining not in (NOBODY, side.left):",

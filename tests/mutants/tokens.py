@@ -87,7 +87,7 @@ MUTANTS: Final = (
         TOKENS,
         "algorithms=[ALGORITHM]",
         'algorithms=[ALGORITHM, "HS384", "HS512"]',
-        f"{LOGIN_TESTS}::test_a_bad_token_raises_exactly_unauthorized",
+        f"{TOKEN_TESTS}::test_a_token_of_another_algorithm_is_refused_although_its_key_is_ours",
     ),
     Mutant(
         "tokens end",
