@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ConnectTimeoutError
 
+from shared.adapters.items import event_from_plain
 from shared.domain.effects import effect_of
-from shared.topology import TOPOLOGY
-from tests.component.pipeline import from_peer, register
+from tests.component.pipeline import register
 from tests.component.region import RegionUnderTest
 
 
@@ -57,11 +57,12 @@ def test_a_redelivered_message_changes_nothing(region: RegionUnderTest) -> None:
 
 def test_an_effect_of_the_peer_stands(region: RegionUnderTest) -> None:
     register(region, "o")
-    region.process(region.log_items("event"))
-    (effect,) = region.log_items("effect")
-    region.put(TOPOLOGY.order_log_table, from_peer(effect))
-    assert region.process(region.log_items("event")) == []
-    assert region.log_items("effect") == [from_peer(effect)]
+    (event,) = region.log_items("event")
+    made = effect_of(event_from_plain(event), origin_region="us-east-2", recorded_at=region.clock())
+    region.module("runtime").order_log().record_effect(made)  # as the peer's code does, into its own replica
+    before = region.log_items("effect")
+    assert region.process([event]) == []
+    assert region.log_items("effect") == before
 
 
 def test_an_effect_that_would_change_is_counted_and_the_first_one_stands(
@@ -83,11 +84,12 @@ def test_after_an_error_the_rest_of_that_order_waits_and_other_orders_do_not(reg
     register(region, "a", "failed", attempt=1)
     register(region, "a", "failed", attempt=2)
     register(region, "b", "failed", attempt=1)
-    by_order = {name: [event for event in region.log_items("event") if event["order_id"] == name] for name in "ab"}
+    register(region, "c", "failed", attempt=1)
+    by_order = {name: [event for event in region.log_items("event") if event["order_id"] == name] for name in "abc"}
     first, second = sorted(by_order["a"], key=lambda event: event["attempt"])
     ill = {"text": '{"entity":"event"}', "group": "a", "order_id": "a"}
-    assert region.process([ill, first, *by_order["b"], second]) == ["m1", "m2", "m4"]
-    assert [effect["order_id"] for effect in region.log_items("effect")] == ["b"]
+    assert region.process([*by_order["c"], ill, first, *by_order["b"], second]) == ["m2", "m3", "m5"]
+    assert [effect["order_id"] for effect in region.log_items("effect")] == ["b", "c"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "5", "null", '{"entity":"effect"}'])
@@ -107,8 +109,6 @@ def test_a_young_message_does_not_ask_the_peer(region: RegionUnderTest) -> None:
 def test_an_old_message_asks_the_peer_first(region: RegionUnderTest) -> None:
     event_id = register(region, "o")
     (item,) = region.log_items("event")
-    from shared.adapters.items import event_from_plain
-
     peer = with_peer(region, effect_of(event_from_plain(item), origin_region="us-east-2", recorded_at=region.clock()))
     assert region.process([item], age_seconds=70) == []
     assert peer.asked == [event_id]

@@ -14,7 +14,7 @@ from shared.adapters import clients
 from shared.adapters.control import Control, RegisterTakenError
 from shared.topology import TOPOLOGY
 from tests.component.pipeline import Caught, catch, from_peer, register, work_of
-from tests.component.region import LambdaContext, RegionUnderTest
+from tests.component.region import LambdaContext, RegionUnderTest, stream_record
 from tests.written_metrics import gauges_of_a_look
 
 START = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
@@ -77,22 +77,54 @@ def test_a_look_beats_in_every_heartbeat_partition(watch: Watch) -> None:
     assert {beat["beat_at"] for beat in watch.region.log_items("heartbeat")} == {"2026-11-21T17:00:15.000Z"}
 
 
+def own_beats(watch: Watch) -> list[dict[str, Any]]:
+    return [item for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"]
+
+
+def vouched(watch: Watch) -> set[str | None]:
+    """Up to when this Region's heartbeats say that its effects were announced."""
+    return {item.get("announced_through") for item in own_beats(watch)}
+
+
 def test_the_beat_vouches_for_what_came_back_through_the_relay_and_no_further(watch: Watch) -> None:
     watch.look()
     watch.relay_log()
     watch.look(15)
-    (beat,) = {
-        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
-    }
-    assert beat == "2026-11-21T16:59:00.000Z"  # the beat that was relayed, less the margin
+    assert vouched(watch) == {"2026-11-21T16:59:00.000Z"}  # the beat that was relayed, less the margin
     register(watch.region, "o")
     watch.region.at += timedelta(seconds=300)
     watch.relay_log()
     watch.look(15)
-    (beat,) = {
-        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
-    }
-    assert beat == "2026-11-21T16:59:15.000Z"  # not past the event whose effect is not announced
+    assert vouched(watch) == {"2026-11-21T16:59:15.000Z"}  # not past the event whose effect is not announced
+
+
+def test_a_shard_that_never_moved_or_stands_still_vouches_for_nothing_new(watch: Watch) -> None:
+    """Heartbeats lie in several partitions, since a relay may stand still in one shard of the stream alone."""
+    watch.look()
+    first = own_beats(watch)
+    watch.region.relay([stream_record(beat) for beat in first[1:]])
+    watch.look(15)
+    assert vouched(watch) == {None}
+    watch.region.relay([stream_record(beat) for beat in (first[0], *own_beats(watch)[1:])])
+    watch.look(15)
+    assert vouched(watch) == {"2026-11-21T16:59:00.000Z"}
+
+
+def test_with_more_pending_work_than_a_look_reads_nothing_new_is_vouched_for(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The oldest of it may be among what was not read."""
+    watch.look()
+    watch.relay_log()
+    watch.look(15)
+    register(watch.region, "o")
+    watch.relay_log()
+    monkeypatch.setattr(watch.region.module("sentinel"), "MAX_PENDING", 1)
+    watch.look(15)
+    assert vouched(watch) == {"2026-11-21T16:59:00.000Z"}
+    monkeypatch.undo()
+    watch.look()
+    assert vouched(watch) == {"2026-11-21T16:59:15.000Z"}
 
 
 def test_an_effect_that_waits_long_for_its_announcement_is_not_vouched_for(watch: Watch) -> None:
@@ -104,10 +136,7 @@ def test_an_effect_that_waits_long_for_its_announcement_is_not_vouched_for(watch
     watch.look()
     watch.relay_log()
     watch.look()
-    (beat,) = {
-        item["announced_through"] for item in watch.region.log_items("heartbeat") if item["region"] == "us-east-1"
-    }
-    assert beat == "2026-11-21T16:59:00.000Z"
+    assert vouched(watch) == {"2026-11-21T16:59:00.000Z"}
 
 
 def test_a_peer_is_lost_only_when_both_signs_are_gone_in_two_looks(watch: Watch) -> None:
@@ -137,6 +166,23 @@ def test_one_sign_of_life_starts_the_count_again(watch: Watch) -> None:
     watch.peer_serves = False
     assert watch.look(15).gone_looks == 1
     assert register_of(watch.region) == "none"
+
+
+def test_a_look_that_dies_in_the_middle_of_its_work_is_not_forgotten(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise work that kills every look would keep a lost peer from ever being found lost."""
+    watch.look()
+    watch.peer_serves = watch.peer_beats = False
+
+    def die(*_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(watch.region.module("sentinel")._sentinel.worker, "work", die)
+    for _ in range(5):
+        with pytest.raises(SystemExit):
+            watch.look(15)
+    assert register_of(watch.region) == "us-east-2"
 
 
 def test_losing_the_peer_drains_it_and_only_readmit_clears_that(watch: Watch) -> None:
@@ -209,6 +255,16 @@ def test_own_work_is_published_again_after_1_5_and_25_minutes_then_parked(watch:
     assert work_of(watch.region, event_id)["pending_region"] == "us-east-1#parked"
 
 
+def test_a_record_that_comes_again_does_not_start_the_tries_again(watch: Watch) -> None:
+    event_id = register(watch.region, "o")
+    watch.relay_log()
+    watch.look(60)
+    before = work_of(watch.region, event_id)
+    watch.relay_log()
+    assert work_of(watch.region, event_id) == before
+    assert before["attempt"] == 1
+
+
 def test_an_effect_is_announced_again_until_it_got_through(watch: Watch) -> None:
     event_id = register(watch.region, "o")
     watch.region.process(watch.region.log_items("event"))
@@ -262,7 +318,7 @@ def test_a_blocked_lane_is_published_in_order_and_opened_again(watch: Watch) -> 
     watch.look(60)
     assert watch.caught.published == []
     (row,) = watch.region.view_items("ORDER#o", "ROW")
-    assert row["blocked"] == {"failed"}
+    assert row.get("blocked") == {"failed"}
     watch.caught.refuse = set()
     watch.look(240)
     assert watch.caught.published == [first, second]
@@ -293,7 +349,7 @@ def test_a_lane_stays_closed_when_a_later_event_slips_in_while_it_is_opened(watc
     watch.look(60)
     assert watch.caught.published == [first]
     (row,) = watch.region.view_items("ORDER#o", "ROW")
-    assert row["blocked"] == {"failed"}
+    assert row.get("blocked") == {"failed"}
 
 
 def test_a_lost_peers_unvouched_effects_are_announced(watch: Watch) -> None:

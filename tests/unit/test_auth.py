@@ -6,11 +6,12 @@ import json
 import time
 from datetime import UTC, datetime, timedelta
 
+import jwt
 import pytest
 
 from shared.adapters.keyring import FIRST_TRIES, KeyringSource
 from shared.adapters.tokens import InvalidTokenError, bearer, issue, verify
-from shared.domain.auth import ROLES, Account, Keyring, KeyringError, hash_password, password_matches
+from shared.domain.auth import AUDIENCE, ISSUER, ROLES, Account, Keyring, KeyringError, hash_password, password_matches
 
 K1, K2 = "first-key-of-the-keyring-of-the-tests", "second-key-of-the-keyring-of-the-tests"
 BOTH = {"current": "K2", "keys": {"K1": K1, "K2": K2}}
@@ -61,6 +62,19 @@ def test_a_token_ends_after_half_an_hour() -> None:
     verify(Secret().source(), issue(keyring, account, now=datetime.now(UTC) - timedelta(minutes=29)))
     with pytest.raises(InvalidTokenError, match="expired"):
         verify(Secret().source(), issue(keyring, account, now=datetime.now(UTC) - timedelta(minutes=31)))
+
+
+@pytest.mark.parametrize(("algorithm", "accepted"), [("HS256", True), ("HS384", False), ("HS512", False)])
+def test_a_token_of_another_algorithm_is_refused_although_its_key_is_ours(algorithm: str, accepted: bool) -> None:
+    key = "k" * 64  # long enough for each of them
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "ana", "iat": 1, "exp": 4102444800}
+    token = jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "K1"})
+    source = Secret({"current": "K1", "keys": {"K1": key}}).source()
+    if accepted:
+        assert verify(source, token).subject == "ana"
+    else:
+        with pytest.raises(InvalidTokenError, match="alg value"):
+            verify(source, token)
 
 
 @pytest.mark.parametrize(

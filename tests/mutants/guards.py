@@ -1,0 +1,10 @@
+"""The list: every guard that an invariant of design.md rests on, to be removed one at a time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants import announcements, effects, folding, lanes, leaving, recording, sizes, tokens, viewing
+
+MODULES: Final = (recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements)
+EVERY: Final = tuple(mutant for module in MODULES for mutant in module.MUTANTS)
