@@ -38,7 +38,7 @@ class Sentinel(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         allow(replicas.control, self.function, "GetItem", "PutItem")
-        view.allow(self.function, "GetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
+        view.allow(self.function, "GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
         view.allow_query(self.function, PENDING_INDEX)
         pipeline.announcer.allow(self.function)
         # A look that could not start is not made up for: the next minute brings a fresh one.

@@ -53,7 +53,7 @@ CALLED: dict[str, Grants] = {
     "sentinel": {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),
         CONTROL: on_dynamodb("GetItem", "PutItem"),
-        VIEW: on_dynamodb("GetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem"),
+        VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem"),
         PENDING: on_dynamodb("Query"),
         **ANNOUNCE,
     },
