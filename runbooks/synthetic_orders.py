@@ -20,7 +20,7 @@ from runbooks.healthy_side import wait_for
 from runbooks.target import Target
 from shared.adapters.accounts import AccountExistsError
 from shared.adapters.tokens import issue
-from shared.domain.auth import MIN_PASSWORD, Account, Keyring, hash_password
+from shared.domain.auth import MIN_PASSWORD, Account, Keyring, KeyringError, hash_password
 from shared.slo import RELEASE_LIMITS
 from shared.topology import TOPOLOGY
 
@@ -79,7 +79,10 @@ class SyntheticOrders:
     def fault(self) -> str:
         """Place an order, follow it to its end, and say what went wrong; empty when nothing did."""
         order_id = f"release-{self.region}-{uuid4().hex[:12]}"
-        token = self._token()
+        try:
+            token = self._token()
+        except KeyringError as error:
+            return f"no token can be signed: {error}"
         for number, status in enumerate(STATUSES_SENT):
             path = "/v1/orders" if number == 0 else f"/v1/orders/{order_id}/events"
             items = [{"product": PRODUCT, "price": 0}]
