@@ -83,9 +83,8 @@ up: $(SYNTH) $(SITE) ## Start the lab: two Regions on this machine, until Ctrl-C
 down: $(READY) ## Stop the lab and every process of it
 	@$(BIN)/relevo down
 
-deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack
-	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
-	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
+deploy: $(SYNTH) $(SITE) ## Deploy to AWS, Region by Region, each baked and taken back if bad (the first time: RELEASE=--first)
+	@$(BIN)/relevo release --yes $(RELEASE)
 
 lock: $(READY) ## Pin all dependencies again (here and in the Lambda package), with hashes
 	@$(BIN)/uv pip compile pyproject.toml --group test --universal --python-version 3.11 \

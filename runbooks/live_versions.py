@@ -7,7 +7,7 @@ a release that was interrupted goes on where it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -38,10 +38,10 @@ class Live:
         return f"{function_name(self.part)} {self.version}"
 
 
-def look(client: Any, parts: Iterable[str] = PARTS) -> dict[str, Live]:
+def look(client: Any) -> dict[str, Live]:
     """Every alias of a Region by its function's part; a function that was never deployed is left out."""
     found = {}
-    for part in parts:
+    for part in PARTS:
         try:
             alias = client.get_alias(FunctionName=function_name(part), Name=LIVE)
         except client.exceptions.ResourceNotFoundException:

@@ -104,10 +104,13 @@ class Release:
     def run(self) -> Outcome:
         """Deploy and bake step by step; stops at the first that may not begin, fails, or bakes badly."""
         outcome = Outcome()
-        # Before anything is deployed: without it nothing could be baked.
-        account = None if self.is_first or self.reasons() else make_account(self.target)
+        account: Account | None = None
         for step in self.steps:
-            reasons = self.reasons() or self._release(step, account, outcome)
+            reasons = self.reasons()
+            if not reasons:
+                if account is None and not self.is_first:
+                    account = make_account(self.target)  # before anything is deployed that could not be baked
+                reasons = self._release(step, account, outcome)
             if reasons:
                 outcome.stopped_at, outcome.reasons = step.stack, reasons
                 break

@@ -20,7 +20,7 @@ from runbooks.healthy_side import wait_for
 from runbooks.target import Target
 from shared.adapters.accounts import AccountExistsError
 from shared.adapters.tokens import issue
-from shared.domain.auth import MIN_PASSWORD, Account, Keyring, hash_password
+from shared.domain.auth import MIN_PASSWORD, Account, Keyring, KeyringError, hash_password
 from shared.slo import RELEASE_LIMITS
 from shared.topology import TOPOLOGY
 
@@ -79,17 +79,21 @@ class SyntheticOrders:
     def fault(self) -> str:
         """Place an order, follow it to its end, and say what went wrong; empty when nothing did."""
         order_id = f"release-{self.region}-{uuid4().hex[:12]}"
+        try:
+            token = self._token()
+        except KeyringError as error:
+            return f"no token can be signed: {error}"
         for number, status in enumerate(STATUSES_SENT):
             path = "/v1/orders" if number == 0 else f"/v1/orders/{order_id}/events"
             items = [{"product": PRODUCT, "price": 0}]
             body = {"order_id": order_id, "items": items} if number == 0 else {"status": status}
-            taken = self._call(path, body)
+            taken = self._call(token, path, body)
             if taken.status != 201:
                 return f"{status} of {order_id} was answered {taken.status}: {taken.body}"
         events = dict.fromkeys(STATUSES_SENT, "")
 
         def shown() -> bool:
-            seen = self._call(f"/v1/orders/{order_id}")
+            seen = self._call(token, f"/v1/orders/{order_id}")
             if seen.status != 200:
                 return False
             done = {effect["event_id"] for effect in seen.body["effects"]}
@@ -101,10 +105,13 @@ class SyntheticOrders:
             return f"{order_id} was taken, but not shown with its effects within {time.monotonic() - began:.0f} s"
         return ""
 
-    def _call(self, path: str, body: object = None) -> Answer:
-        """One request as a client makes it; status 0 when nobody answered."""
+    def _token(self) -> str:
+        """Signed with what the keyring holds now: keys may be rotated during a release."""
         secret = self.target.client("secretsmanager", self.region).get_secret_value(SecretId=TOPOLOGY.keyring_secret)
-        token = issue(Keyring.from_secret(secret["SecretString"]), self.account, now=datetime.now(UTC))
+        return issue(Keyring.from_secret(secret["SecretString"]), self.account, now=datetime.now(UTC))
+
+    def _call(self, token: str, path: str, body: object = None) -> Answer:
+        """One request as a client makes it; status 0 when nobody answered."""
         request = urllib.request.Request(  # noqa: S310  # the Region's own URL
             self.target.api_url(self.region) + path,
             None if body is None else json.dumps(body).encode(),

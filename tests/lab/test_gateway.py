@@ -199,3 +199,15 @@ def test_a_request_whose_client_still_waits_after_a_freeze_is_served() -> None:
 
 def test_without_a_freeze_nothing_is_looked_at() -> None:
     assert serve_one(frozen_before=False, messages=[GONE]) == ["http.disconnect"]
+
+
+def test_what_a_function_reserves_limits_its_versions_too() -> None:
+    function = {"concurrency": 1, "config": {}}
+    service = SimpleNamespace(
+        _reserved_concurrency=lambda record, _: record.get("concurrency"),
+        _account_region_from_function_config=lambda _: ("1", "us-east-1"),
+        _functions=SimpleNamespace(get_scoped=lambda *key: {("1", "us-east-1", "f"): function}.get(key)),
+    )
+    emulated_services.reserve_for_versions(service)
+    assert service._reserved_concurrency({"config": {}}, {"FunctionName": "f"}) == 1
+    assert service._reserved_concurrency({"config": {}}, {"FunctionName": "deleted meanwhile"}) is None

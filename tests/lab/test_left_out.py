@@ -64,6 +64,16 @@ def test_mere_order_is_no_need() -> None:
     assert found["Resources"]["After"] == {"Type": "AWS::X::Kept", "DependsOn": ["P"]}
 
 
+def test_an_alias_stays_without_the_code_deploy_that_would_move_it() -> None:
+    def alias(group: str) -> dict[str, Any]:
+        policy = {"CodeDeployLambdaAliasUpdate": {"DeploymentGroupName": {"Ref": group}}}
+        return {"Type": "AWS::Lambda::Alias", "Properties": {"Name": "live"}, "UpdatePolicy": policy}
+
+    found, _ = leave_out(template(Left={"Type": "AWS::X::Left"}, Alias=alias("Left"), Other=alias("P")), REASONS)
+    assert found["Resources"]["Alias"] == {"Type": "AWS::Lambda::Alias", "Properties": {"Name": "live"}}
+    assert found["Resources"]["Other"] == alias("P")
+
+
 def test_role_statements_finds_who_may_do_what() -> None:
     statement = {"Effect": "Allow", "Action": ["sns:Publish"], "Resource": {"Ref": "Topic"}}
     policy = {

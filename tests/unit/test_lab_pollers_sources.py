@@ -143,3 +143,9 @@ def test_without_filters_every_record_passes_and_with_several_one_is_enough() ->
 def test_a_pattern_that_is_not_played_is_refused(pattern: object) -> None:
     with pytest.raises(FilterError):
         check_pattern(pattern)
+
+
+def test_an_alias_is_read_as_the_cdk_names_it() -> None:
+    """The CDK takes the function's name out of the alias's ARN, and puts the alias behind it."""
+    name = {"Fn::Select": [6, {"Fn::Split": [":", {"Ref": "Live"}]}]}
+    assert read(FunctionName={"Fn::Join": ["", [name, ":live"]]}).function == "relevo-relay:live"
