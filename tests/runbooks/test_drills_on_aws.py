@@ -13,6 +13,7 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from typer.testing import CliRunner
 
+from loadtests.drills.aws_access import AwsAccess
 from loadtests.drills.aws_refusals import refuse_unless_fit
 from loadtests.drills.commands import drill
 from loadtests.drills.conductor import Conductor
@@ -135,26 +136,29 @@ def test_a_survivor_that_suffers_stops_the_drill_where_fis_cannot_see_it(account
         account.access.check()
 
 
-def refusal(account: DrillAccount, **more: Any) -> str:
+def refused(access: AwsAccess, **more: Any) -> str:
     with pytest.raises(TargetError) as caught:
-        refuse_unless_fit(account.access, HERE, LOSS, **{"topology": READY, **more})
+        refuse_unless_fit(access, HERE, LOSS, **{"topology": READY, **more})
     assert "\n" not in str(caught.value)
-    assert account.statuses(HERE) + account.statuses(PEER) == []
     return str(caught.value)
 
 
-def test_a_drill_is_refused_while_a_lab_runs_here(account: DrillAccount, tmp_path: Path) -> None:
+def refusal(account: DrillAccount) -> str:
+    text = refused(account.access)
+    assert account.statuses(HERE) + account.statuses(PEER) == []
+    return text
+
+
+def test_a_drill_is_refused_while_a_lab_runs_here(tmp_path: Path) -> None:
     (tmp_path / "lab.json").touch()
-    assert "a lab runs in this folder" in refusal(account, lab_state=tmp_path / "lab.json")
+    assert "a lab runs in this folder" in refused(AwsAccess(), lab_state=tmp_path / "lab.json")
 
 
-def test_a_drill_is_refused_without_a_domain(account: DrillAccount) -> None:
-    assert "no domain" in refusal(account, topology=TOPOLOGY)
-
-
-def test_a_drill_is_refused_while_the_gate_is_shut(account: DrillAccount) -> None:
+def test_a_drill_is_refused_without_a_domain_and_while_the_gate_is_shut(tmp_path: Path) -> None:
+    nowhere = tmp_path / "lab.json"
+    assert "no domain" in refused(AwsAccess(), topology=TOPOLOGY, lab_state=nowhere)
     shut = dataclasses.replace(READY, drills_allowed=False)
-    assert "drills are not allowed" in refusal(account, topology=shut)
+    assert "drills are not allowed" in refused(AwsAccess(), topology=shut, lab_state=nowhere)
 
 
 def test_a_drill_is_refused_while_the_open_gate_is_not_deployed(
