@@ -20,12 +20,16 @@ from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
 from loadtests.drills.lab_access import LabError
+from loadtests.drills.matrix import PHASES, chosen_cells
+from loadtests.drills.matrix_report import show_matrix
+from loadtests.drills.matrix_run import read_matrix, run_matrix
 from loadtests.drills.packages import packages_for
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
 from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.verdict import Verdict
+from shared.slo import Timing
 from shared.topology import TOPOLOGY
 
 drill = typer.Typer(
@@ -105,6 +109,32 @@ def release(
             _stop(error)
         conductor = partial(ReleaseConductor, packages=packages)
         _run(release_plan("quick" if quick else "real"), conductor, out, as_json, locations)
+
+
+@drill.command("matrix")
+def matrix(
+    quick: Quick = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help="This fault alone; may be repeated.")] = None,
+    phase: Annotated[
+        list[str] | None, typer.Option("--phase", help=f"One of {', '.join(PHASES)} alone; may be repeated.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", help="Faults in this Region alone.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings that an earlier run ended.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the table and the sittings.")] = Path("out/matrix"),
+) -> None:
+    """Every fault in every situation, in either Region, judged cell by cell: 40 minutes with --quick, else hours."""
+    console = Console(highlight=False)
+    timing: Timing = "quick" if quick else "real"
+    try:
+        cells = chosen_cells(only or [], phase or [], region or [])
+        passed = run_matrix(timing, cells, out, console, resume=resume)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    except LabError as error:
+        _stop(error)
+    show_matrix(console, cells, read_matrix(out / "matrix.json", timing)[0])
+    console.print(f"{'HELD' if passed else 'BROKEN'}  {out / 'matrix.html'}  {out / 'matrix.json'}", soft_wrap=True)
+    raise typer.Exit(0 if passed else 1)
 
 
 def _stop(error: LabError) -> NoReturn:
