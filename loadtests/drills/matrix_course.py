@@ -16,6 +16,7 @@ from loadtests.drills.matrix import STOP_SECONDS, Cell, Fault
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess
+from loadtests.lab.poison import STILL_THERE
 from loadtests.shapes import Step
 from shared.slo import CELL, Timing
 from shared.topology import TOPOLOGY
@@ -153,8 +154,8 @@ class SittingConductor(Conductor):
             run.troubles.append(f"the fault could not be injected: {error}")
         finally:
             for kind in fault.kinds:
-                told = str(lab.heal(kind).get("what", ""))
-                if "still" in told:
+                told = str(lab.heal(kind)["what"])
+                if STILL_THERE in told:
                     run.troubles.append(told)
             run.healed_at = self.course.mark(f"{fault.name} is over", "heal")
 
