@@ -38,6 +38,7 @@ MEANING: Final = {
     "retired_key_accepted": "signed with the retired key and not expired, accepted after the last step",
     "items_not_understood": "put into quarantine by one version or the other",
     "versions_side_by_side_seconds": "both Regions served, each with another version",
+    "cell_converged_seconds": "of the slowest cell: from its faults' end until all was complete in both Regions",
     "evacuation_seconds": "from the command until the Region was found empty",
     "converged_seconds": "until both Regions were equal again",
 }

@@ -95,8 +95,14 @@ RELEASE: Final[tuple[Objective, ...]] = (
     Objective("versions_side_by_side_seconds", "s", 60, 8, "at_least"),
     *OBJECTIVES[-1:],
 )
+# A fault of the chaos matrix, in whatever situation: nothing lost, nothing doubled, and all equal again. A message
+# whose processing failed comes again after its visibility timeout, 90 s in every timing.
+CELL: Final[tuple[Objective, ...]] = (
+    *(objective for objective in OBJECTIVES[:6]),
+    Objective("cell_converged_seconds", "s", 150, 120),
+)
 BY_NAME: Final = {
-    objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN, *KEY_ROTATION, *RELEASE)
+    objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN, *KEY_ROTATION, *RELEASE, *CELL)
 }
 
 

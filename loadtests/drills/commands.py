@@ -22,6 +22,9 @@ from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
+from loadtests.drills.matrix import PHASES, chosen_cells
+from loadtests.drills.matrix_report import show_matrix
+from loadtests.drills.matrix_run import read_matrix, run_matrix
 from loadtests.drills.packages import packages_for
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
@@ -31,6 +34,7 @@ from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
 from runbooks.asking import reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
+from shared.slo import Timing
 from shared.topology import TOPOLOGY
 
 T = TypeVar("T")
@@ -120,6 +124,30 @@ def release(
         packages = _or_one_line(lambda: packages_for(previous, Path(work)))
         conductor = partial(ReleaseConductor, packages=packages)
         _run(release_plan("quick" if quick else "real"), conductor, out, as_json, locations)
+
+
+@drill.command("matrix")
+def matrix(
+    quick: Quick = False,
+    only: Annotated[list[str] | None, typer.Option("--only", help="This fault alone; may be repeated.")] = None,
+    phase: Annotated[
+        list[str] | None, typer.Option("--phase", help=f"One of {', '.join(PHASES)} alone; may be repeated.")
+    ] = None,
+    region: Annotated[list[str] | None, typer.Option("--region", help="Faults in this Region alone.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings that an earlier run ended.")] = False,
+    out: Annotated[Path, typer.Option("--out", help="Folder for the table and the sittings.")] = Path("out/matrix"),
+) -> None:
+    """Every fault in every situation, in either Region, judged cell by cell: 40 minutes with --quick, else hours."""
+    console = Console(highlight=False)
+    timing: Timing = "quick" if quick else "real"
+    try:
+        cells = chosen_cells(only or [], phase or [], region or [])
+        passed = _or_one_line(lambda: run_matrix(timing, cells, out, console, resume=resume))
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    show_matrix(console, cells, read_matrix(out / "matrix.json", timing)[0])
+    console.print(f"{'HELD' if passed else 'BROKEN'}  {out / 'matrix.html'}  {out / 'matrix.json'}", soft_wrap=True)
+    raise typer.Exit(0 if passed else 1)
 
 
 def _known(region: str) -> str:

@@ -90,19 +90,20 @@ class Conductor(ABC):
             time.sleep(min(WATCH_SECONDS, max(0.0, end - time.monotonic())))
         return done()
 
-    def _readmit(self) -> None:
-        """Readmit the Region as on-call would: again, if the command fails."""
+    def _readmit(self, region: str | None = None) -> None:
+        """Readmit a Region, by default the plan's, as on-call would: again, if the command fails."""
         plan, course = self.plan, self.course
+        region = region or plan.region
         for _ in range(READMIT_TRIES):
             done = relevo(
-                "readmit", plan.region, "--reason", f"end of the {plan.name} drill", "--yes", seconds=READMIT_SECONDS
+                "readmit", region, "--reason", f"end of the {plan.name} drill", "--yes", seconds=READMIT_SECONDS
             )
             if done.returncode == 0:
                 break
-            course.notes.append(f"`relevo readmit {plan.region}` failed: {last_line(done)}")
-        course.readmitted_at = course.mark(f"{plan.region} readmitted", "heal")
+            course.notes.append(f"`relevo readmit {region}` failed: {last_line(done)}")
+        course.readmitted_at = course.mark(f"{region} readmitted", "heal")
         if "nothing to do" in done.stdout:
-            course.notes.append(f"{plan.region} had not been drained when it was readmitted")
+            course.notes.append(f"{region} had not been drained when it was readmitted")
 
     def _serve_together(self) -> None:
         """Load both Regions again, and note when what was acknowledged before readmission is in both."""

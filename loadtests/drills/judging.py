@@ -26,6 +26,7 @@ class Judgement:
     findings: list[Finding]
     converged_at: float | None
     trouble: str = ""  # why nothing could be judged, if so
+    evidence: Evidence | None = None  # that the findings are about
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,20 @@ class Judging:
     def until_equal(self, end: float) -> Judgement:
         """Judge again and again until nothing is found; trouble while reading is tried again too."""
         findings: list[Finding] = []
+        evidence: Evidence | None = None
         while True:
             read_at = time.time()
             try:
-                findings = judge(self.evidence(end))
+                evidence = self.evidence(end)
+                findings = judge(evidence)
             except TROUBLE as error:
                 if time.time() > end:
-                    return Judgement(findings, None, f"the judge could not read the Regions: {error}"[:300])
+                    return Judgement(findings, None, f"the judge could not read the Regions: {error}"[:300], evidence)
             else:
                 if not any(finding.count for finding in findings):
-                    return Judgement(findings, read_at)
+                    return Judgement(findings, read_at, evidence=evidence)
                 if time.time() > end:
-                    return Judgement(findings, None)
+                    return Judgement(findings, None, evidence=evidence)
             time.sleep(JUDGE_AGAIN_SECONDS)
 
     def evidence(self, end: float) -> Evidence:

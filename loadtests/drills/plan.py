@@ -24,7 +24,7 @@ class DrillPlan:
     hypothesis: str
     timing: Timing
     region: str  # the one that is lost
-    mode: Mode | Literal["evacuate", "health", "keys", "release", "functions off"]
+    mode: Mode | Literal["evacuate", "health", "keys", "release", "matrix", "functions off"]
     warm_up: Step
     steady: tuple[Step, ...]
     lost_at_least_seconds: float
@@ -47,6 +47,8 @@ class DrillPlan:
                 return "the signing key rotated"
             case "release":
                 return "a release in each Region"
+            case "matrix":
+                return "one fault in many situations"
             case mode:
                 return f"{self.region} lost ({mode})"
 

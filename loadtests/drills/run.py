@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
 from loadtests import gate
-from loadtests.drills.conductor import MakeConductor
+from loadtests.drills.conductor import MakeConductor, Tell
 from loadtests.drills.course import Course
 from loadtests.drills.judging import Judgement, Judging
 from loadtests.drills.lab_access import LabAccess
@@ -17,7 +19,7 @@ from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.programs import LoadProcess, ensure_lab, make_accounts, relevo
 from loadtests.drills.progress import Progress
-from loadtests.drills.reader import Reader
+from loadtests.drills.reader import Reader, Sales
 from loadtests.drills.series import Seen
 from loadtests.drills.target import DrillTarget
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
@@ -74,23 +76,33 @@ class Drill:
                 reader=reader,
                 make_resolver=self.lab.resolver,
             )
-            progress = Progress(self._console, observers, f"{self.plan.name} ({self.plan.timing})")
             try:
                 observers.start()
-                progress.start()
-                course = self._conductor(self.plan, observers, self._start_load(), progress.tell).run()
-                progress.tell("judging")
-                judging = Judging(self.lab, observers, self.run_id, self.began, reader.sales, sales_before)
-                end = (course.stopped_at or time.time()) + self.plan.converge_at_most_seconds
-                judgement = judging.until_equal(end)
+                with self._shown(observers) as tell:
+                    course = self._conductor(self.plan, observers, self._start_load(), tell).run()
+                    tell("judging")
+                    judgement = self._judge(course, observers, reader, sales_before)
             finally:
-                progress.stop()
                 left = observers.stop()
         finally:
             self._accounts_file.unlink(missing_ok=True)
             for text in self.lab.retire([name for name, _ in accounts.values()]):
                 self._console.print(text, soft_wrap=True)
         return self._conclude(course, observers, judgement, left)
+
+    @contextmanager
+    def _shown(self, observers: Observers) -> Iterator[Tell]:
+        """Show the drill while it runs; gives what tells of a new phase."""
+        progress = Progress(self._console, observers, f"{self.plan.name} ({self.plan.timing})")
+        progress.start()
+        try:
+            yield progress.tell
+        finally:
+            progress.stop()
+
+    def _judge(self, course: Course, observers: Observers, reader: Reader, sales_before: Sales) -> Judgement:
+        judging = Judging(self.lab, observers, self.run_id, self.began, reader.sales, sales_before)
+        return judging.until_equal((course.stopped_at or time.time()) + self.plan.converge_at_most_seconds)
 
     def _start_load(self) -> LoadProcess:
         return LoadProcess.start(

@@ -228,6 +228,8 @@ def _headline(
         return f"Every health check was red at {plan.peak:g}x; both Regions served on, and no client noticed."
     if plan.mode == "keys":
         return "The signing key was rotated under load: no living token was refused, and the old key opens nothing now."
+    if plan.mode == "matrix":
+        return f"{plan.name}: whatever the situation, {plan.hypothesis}."
     if plan.mode == "release":
         return "Two versions served side by side under load, and one took over from the other: no client noticed."
     if course.evacuation_seconds is not None:

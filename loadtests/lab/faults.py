@@ -15,7 +15,7 @@ from loadtests.lab import aws_faults, loopback, slow_functions
 from loadtests.lab.flapping import Flapping
 from loadtests.lab.layout import Layout
 from loadtests.lab.lost_regions import STATE_OF_MODE, LostRegions, State
-from loadtests.lab.poison import Poison
+from loadtests.lab.poison import STILL_THERE, Poison
 from loadtests.lab.processes import ProcessBook
 from shared.topology import PARTS, STATUSES, TOPOLOGY, function_name
 
@@ -184,9 +184,7 @@ class Faults:
         poison = Poison(self._layout.seats[region], status)
 
         def end() -> str:
-            found = (
-                "was given up, and removed" if poison.remove() else "has not been given up: it is still in its queue"
-            )
+            found = "was given up, and removed" if poison.remove() else STILL_THERE
             return f"the poison message of {region} {found}"
 
         self._ends["poison", region] = end

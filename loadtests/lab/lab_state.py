@@ -52,6 +52,7 @@ class LabState:
                     "address": seat.address,
                     "port": seat.gateway_port,
                     "microburst": seat.microburst,
+                    "own_path": seat.own_path,
                     "peer_path": seat.peer_path,
                     "api_url": seat.endpoint,
                 }

@@ -16,7 +16,8 @@ from shared.topology import dead_letter_queue_name, queue_name
 
 BODY: Final = "poison: not JSON, and no order's"
 HIDDEN_SECONDS: Final = 2
-REMOVE_SECONDS: Final = 30.0
+REMOVE_SECONDS: Final = 15.0
+STILL_THERE: Final = "has not been given up: it is still in its queue"
 VISIBILITY: Final = "VisibilityTimeout"
 
 

@@ -96,12 +96,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:
         lab = json.loads(options.lab.read_text())
-        endpoint = lab["regions"][options.region]["endpoint"]
+        region = lab["regions"][options.region]
+        endpoint, own_path = region["endpoint"], region["own_path"]
         template = Path(lab.get("template_dir", "cdk.out")) / f"relevo-{options.region}.template.json"
         sources = read_sources(json.loads(template.read_text()))
     except (OSError, KeyError, ValueError, MappingError) as error:
         parser.error(f"nothing to poll: {error!r}")
-    pollers = Pollers(sources, RegionClients.open(options.region, endpoint), time_scale=float(lab.get("time_scale", 1)))
+    pollers = Pollers(
+        sources, RegionClients.open(options.region, endpoint, own_path), time_scale=float(lab.get("time_scale", 1))
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: pollers.end())
     pollers.start()

@@ -39,14 +39,18 @@ class RegionClients:
     streams: DynamoDBStreamsClient
 
     @classmethod
-    def open(cls, region: str, endpoint: str) -> Self:
-        """Make the clients of the Region that answers at ``endpoint``; nothing is called yet."""
+    def open(cls, region: str, endpoint: str, queue_path: str | None = None) -> Self:
+        """Make the clients of the Region that answers at ``endpoint``; nothing is called yet.
+
+        ``queue_path`` leads to its queues through the lab's faults, which hit Lambda's own pollers on AWS too.
+        """
+        queue_path = queue_path or endpoint
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=region)  # noqa: S106
         return cls(
             region,
             cast("LambdaClient", session.client("lambda", endpoint_url=endpoint, config=_PATIENT)),
-            session.client("sqs", endpoint_url=endpoint, config=_PATIENT),
-            session.client("sqs", endpoint_url=endpoint, config=_BRISK),
+            session.client("sqs", endpoint_url=queue_path, config=_PATIENT),
+            session.client("sqs", endpoint_url=queue_path, config=_BRISK),
             session.client("dynamodb", endpoint_url=endpoint, config=_BRISK),
             session.client("dynamodbstreams", endpoint_url=endpoint, config=_BRISK),
         )
