@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from loadtests import forecast
+from loadtests.bench.command import bench
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
@@ -111,6 +112,7 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills, and the forecasts of what they rehearse, to the `relevo` command."""
+    """Add the drills, the forecasts of what they rehearse, and the bench to the `relevo` command."""
     app.add_typer(drill, name="drill")
     forecast.register(app)
+    app.command()(bench)
