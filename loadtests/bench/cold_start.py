@@ -1,4 +1,4 @@
-"""The cold import of the API function against that of the old system's stack, in one run, each in fresh interpreters."""
+"""The cold import of the API function against that of the old system's stack, each in fresh interpreters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bench's figures as a table: each with its unit, where it comes from, and what it should be compared with. Pure."""
+"""The bench's figures as a table: each with its unit, where it comes from, what it compares with. Pure."""
 
 from __future__ import annotations
 
@@ -68,11 +68,10 @@ def _cold(found: Found) -> Iterator[Figure]:
 def _reading(rows: list[Found]) -> Iterator[Figure]:
     sizes = ", ".join(f"{row['orders']:,}" for row in rows)
     for kind, name in (("metrics", "`/v1/metrics`"), ("page", "a page of 50 orders")):
-        calls, units, ms = (
-            ", ".join(f"{row[kind][what]:g}" for row in rows) for what in ("calls", "read_units", "ms_median")
-        )
+        calls, units = (", ".join(f"{row[kind][what]:g}" for row in rows) for what in ("calls", "read_units"))
+        ms = ", ".join(f"{row[kind]['ms_median']:.0f} ms" for row in rows)
         yield Figure(f"{name} at {sizes} orders", f"{calls} calls; {units} read units", "counted at the wire")
-        yield Figure(f"{name}, milliseconds", ms, "median of 20, handler and emulator on this machine")
+        yield Figure(f"{name}, time", ms, "median of 20, emulator included")
 
 
 def _lab(found: Found) -> Iterator[Figure]:
@@ -90,7 +89,7 @@ def _lab(found: Found) -> Iterator[Figure]:
         yield Figure(
             f"highest rate, {name}",
             f"{rate} orders/s + {rate} reads/s",
-            f"p95 below {BY_NAME['p95_ms_steady'].real:g} ms, no error, all shown within 10 s; clients on the same cores",
+            f"p95 below {BY_NAME['p95_ms_steady'].real:g} ms, no error, all shown in 10 s; clients on the same cores",
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from boto3.dynamodb.types import TypeSerializer
 
-from loadtests.bench.history import END, seed
+from loadtests.bench.history import END, History
 from loadtests.bench.wire import Wire
 from shared.adapters import clients, items
 from shared.adapters.event_topic import message_of
@@ -226,11 +226,10 @@ def processor_time(functions: Functions, changes: int) -> dict[str, Any]:
 def reading(functions: Functions, sizes: Sequence[int]) -> list[dict[str, Any]]:
     """The dashboard and a page of orders with more and more orders in the view."""
     found: list[dict[str, Any]] = []
-    already = 0
     functions.at = END
+    history = History(clients.dynamodb())
     for size in sizes:
-        seed(clients.dynamodb(), already, size)
-        already = size
+        history.grow_to(size)
         kinds = {"metrics": ("/v1/metrics", None), "page": ("/v1/orders", {"limit": "50"})}
         measured: dict[str, Any] = {"orders": size}
         for kind, (path, query) in kinds.items():

@@ -7,9 +7,9 @@ Orders come at an even rate, so more orders are a longer history and not a dense
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from loadtests.colombia import GIVEN_NAMES, GIVEN_NAMES_2, PRODUCTS, SURNAMES
 from shared.adapters import items
@@ -51,17 +51,23 @@ def order(number: int) -> OrderState:
     return state
 
 
-def seed(client: DynamoDBClient, after: int, until: int) -> None:
-    """Put the orders ``after`` to ``until`` into a view that holds those before, and the figures of all of them."""
-    waiting: list[items.Plain] = []
-    figures: dict[tuple[Any, int], Figures] = {}
-    for number in range(until):
-        state = order(number)
-        for key, moved in movements(None, contribution_of(state, TOPOLOGY.kpi_items)).items():
-            sums = figures.setdefault(key, {})
-            for name, amount in moved.items():
-                sums[name] = sums.get(name, Decimal(0)) + amount
-        if number >= after:
+class History:
+    """The orders that a view holds so far, and the figures of all of them."""
+
+    def __init__(self, client: DynamoDBClient) -> None:
+        self._client = client
+        self._figures: dict[tuple[date, int], Figures] = {}
+        self.orders = 0
+
+    def grow_to(self, orders: int) -> None:
+        """Put older orders behind those that are there, until there are so many."""
+        waiting: list[items.Plain] = []
+        for number in range(self.orders, orders):
+            state = order(number)
+            for key, moved in movements(None, contribution_of(state, TOPOLOGY.kpi_items)).items():
+                sums = self._figures.setdefault(key, {})
+                for name, amount in moved.items():
+                    sums[name] = sums.get(name, Decimal(0)) + amount
             row = {
                 "pk": items.order_key(state.order_id), "sk": ROW, **state_to_plain(state), "version": 1,
                 "seen": {state.status_from},
@@ -69,11 +75,12 @@ def seed(client: DynamoDBClient, after: int, until: int) -> None:
             waiting.append({name: value for name, value in row.items() if value is not None})
             bucket = bucket_of(state.registered_at, TOPOLOGY.list_bucket_seconds)
             waiting.append({"pk": f"BUCKETS#{bucket[:7]}", "sk": bucket})
-    waiting += [{**kpi_key(day, number), **parts, "version": 1} for (day, number), parts in figures.items()]
-    for region in TOPOLOGY.region_names:
-        moments = {"recorded_at": to_text(END), "seen_at": to_text(END)}
-        waiting.append({**freshness_key(region, day_in_bogota(END)), **moments})
-    _put(client, list({(item["pk"], item["sk"]): item for item in waiting}.values()))
+        self.orders = orders
+        waiting += [{**kpi_key(*key), **figures, "version": 1} for key, figures in self._figures.items()]
+        for region in TOPOLOGY.region_names:
+            moments = {"recorded_at": to_text(END), "seen_at": to_text(END)}
+            waiting.append({**freshness_key(region, day_in_bogota(END)), **moments})
+        _put(self._client, list({(item["pk"], item["sk"]): item for item in waiting}.values()))
 
 
 def _put(client: DynamoDBClient, waiting: list[items.Plain]) -> None:

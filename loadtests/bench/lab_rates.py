@@ -1,6 +1,6 @@
 """What the running lab carries: the highest rate with both Regions and with one, freshness, and what replication adds.
 
-Everything shares this machine's cores: Regions, replication, pollers and the clients. It is a floor for AWS, no forecast.
+Everything shares this machine's cores: Regions, replication, pollers and clients. It says nothing of AWS's limits.
 """
 
 from __future__ import annotations
