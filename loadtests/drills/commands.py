@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from loadtests import client_commands, forecast
+from loadtests.bench.command import bench
 from loadtests.drills import on_aws
 from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
@@ -207,7 +208,8 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills, the forecasts of what they rehearse, and the example client to the `relevo` command."""
+    """Add the drills, the forecasts of what they rehearse, the bench and the client to the `relevo` command."""
     app.add_typer(drill, name="drill")
     forecast.register(app)
+    app.command()(bench)
     client_commands.register_commands(app)
