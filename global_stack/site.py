@@ -27,15 +27,11 @@ MINUTE = cdk.Duration.minutes(1)
 class Site(Construct):
     """A distribution with a failover between the Regions' buckets, and the domain's records that lead to it."""
 
-    def __init__(
-        self, scope: Construct, construct_id: str, *, topology: Topology, zone: route53.IHostedZone
-    ) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, zone: route53.IHostedZone) -> None:
         super().__init__(scope, construct_id)
         self._topology = topology
         first, second = (self._origin(region) for region in topology.region_names)
-        origin = origins.OriginGroup(
-            primary_origin=first, fallback_origin=second, fallback_status_codes=PASSED_OVER
-        )
+        origin = origins.OriginGroup(primary_origin=first, fallback_origin=second, fallback_status_codes=PASSED_OVER)
         distribution = cloudfront.Distribution(
             self,
             "Distribution",

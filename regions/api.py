@@ -175,8 +175,8 @@ class Api(Construct):
             cdk.Validations.of(added).acknowledge(
                 cdk.Acknowledgment(
                     id="AwsSolutions-APIG4",
-                    reason="Public by contract (login, health, openapi), a browser's preflight, or the handler asks for the token itself: the "
-                    "old systems' clients expect errors of another shape than a gateway authorizer's.",
+                    reason="Public by contract (login, health, openapi), a browser's preflight, or the handler asks "
+                    "for the token itself: the old systems' clients expect errors of another shape than the gateway's.",
                 )
             )
         cdk.Validations.of(added).acknowledge(
