@@ -83,9 +83,10 @@ up: $(SYNTH) $(SITE) ## Start the lab: two Regions on this machine, until Ctrl-C
 down: $(READY) ## Stop the lab and every process of it
 	@$(BIN)/relevo down
 
-deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack
+deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack, then the page
 	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
 	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
+	@$(BIN)/python -m global_stack.publish
 
 lock: $(READY) ## Pin all dependencies again (here and in the Lambda package), with hashes
 	@$(BIN)/uv pip compile pyproject.toml --group test --universal --python-version 3.11 \

@@ -26,7 +26,7 @@ PORT_SHIFT = 1000  # beside a lab that somebody works with
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
-    """One quick lab for the session, brought up and down by the real commands; the lab's and the page's tests share it."""
+    """One quick lab for the session, brought up and down by the real commands."""
     from tests.lab.running_lab import RunningLab  # here: other suites need not pay for the lab's imports
 
     running = RunningLab(tmp_path_factory.mktemp("lab") / ".lab", PORT_SHIFT)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests import gate
+from loadtests import gate, last_drill
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.course import Course
 from loadtests.drills.judging import Judgement, Judging, Reader
@@ -22,6 +22,8 @@ from loadtests.drills.verdict import Verdict, output_folder, write_verdict
 from loadtests.lab.routing_policy import location_for
 from loadtests.resolver import Resolver
 from loadtests.shapes import Steering
+from shared.adapters.reports import Reports
+from shared.topology import TOPOLOGY
 
 
 def run_drill(
@@ -31,7 +33,10 @@ def run_drill(
     folder = output_folder(out)
     started_here = ensure_lab(plan.timing == "quick")
     try:
-        return Drill(plan, conductor, folder, console, locations).run()
+        verdict = Drill(plan, conductor, folder, console, locations).run()
+        first, *_ = LabAccess.read().regions.values()
+        Reports(first.client("dynamodb"), TOPOLOGY.control_table).note_drill(last_drill.report_of(verdict.document))
+        return verdict
     finally:
         if started_here:
             relevo("down")

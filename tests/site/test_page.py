@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -56,7 +56,7 @@ def outcome(lab: RunningLab, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         )  # fmt: skip
         found = {
             case.attrib["name"]: "".join(failure.text or "" for failure in case.iter("failure"))
-            for case in ElementTree.parse(report).iter("testcase")
+            for case in ET.parse(report).iter("testcase")
         }
         yield {name: found.get(name, f"was not run\n{ended.stdout}\n{ended.stderr}") for name in NAMES}
     finally:
