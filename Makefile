@@ -83,8 +83,9 @@ up: $(SYNTH) $(SITE) ## Start the lab: two Regions on this machine, until Ctrl-C
 down: $(READY) ## Stop the lab and every process of it
 	@$(BIN)/relevo down
 
-deploy: $(SYNTH) $(SITE) ## Deploy to AWS, Region by Region, each baked and taken back if bad (the first time: RELEASE=--first)
+deploy: $(SYNTH) $(SITE) ## Deploy to AWS, Region by Region, each baked and taken back if bad, then the page (first: RELEASE=--first)
 	@$(BIN)/relevo release --yes $(RELEASE)
+	@$(BIN)/python -m global_stack.publish
 
 lock: $(READY) ## Pin all dependencies again (here and in the Lambda package), with hashes
 	@$(BIN)/uv pip compile pyproject.toml --group test --universal --python-version 3.11 \

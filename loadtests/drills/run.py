@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from loadtests import gate
+from loadtests import gate, last_drill
 from loadtests.drills.conductor import MakeConductor, Tell
 from loadtests.drills.course import Course
 from loadtests.drills.judging import Judgement, Judging
@@ -24,6 +24,8 @@ from loadtests.drills.series import Seen
 from loadtests.drills.target import DrillTarget
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
 from loadtests.shapes import Steering
+from shared.adapters.reports import Reports
+from shared.topology import TOPOLOGY
 
 
 def run_drill(
@@ -33,13 +35,21 @@ def run_drill(
     """Run a drill against a target, or else the lab; raises ``TargetError`` when it could not be run at all."""
     folder = output_folder(out)
     if target is not None:
-        return Drill(plan, conductor, folder, console, locations, target).run()
+        return _run_and_note(Drill(plan, conductor, folder, console, locations, target))
     started_here = ensure_lab(plan.timing == "quick")
     try:
-        return Drill(plan, conductor, folder, console, locations, LabAccess.read()).run()
+        return _run_and_note(Drill(plan, conductor, folder, console, locations, LabAccess.read()))
     finally:
         if started_here:
             relevo("down")
+
+
+def _run_and_note(drill: Drill) -> Verdict:
+    """Run it, and leave its outcome where the page's view for operators finds it."""
+    verdict = drill.run()
+    first, *_ = drill.lab.regions.values()
+    Reports(first.client("dynamodb"), TOPOLOGY.control_table).note_drill(last_drill.report_of(verdict.document))
+    return verdict
 
 
 class Drill:

@@ -1,7 +1,7 @@
 """The lab's edge on localhost: for browsers and tools that cannot use the lab's DNS.
 
-Asks that DNS where the API is, honours its TTL, and forwards each request once: it never retries, or it would hide what
-a client has to do.
+Serves the dashboard page, as CloudFront does on AWS, and sends everything else to the API: asks that DNS where the API
+is, honours its TTL, and forwards each request once. It never retries, or it would hide what a client has to do.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from yarl import URL
 
 from loadtests.lab import json_control
 from loadtests.lab.lab_file import Address, Lab, lab_from_arguments
+from loadtests.lab.layout import SITE_FOLDER
+from loadtests.lab.site import Site
 from loadtests.lab.stopping import run_until_stopped
 from loadtests.resolver import ResolveError, Resolver
 from shared.topology import TOPOLOGY
@@ -42,6 +44,7 @@ HOP_BY_HOP: Final = frozenset(
 )
 OWN_HEADERS: Final = frozenset(("host", "content-length", "expect"))
 
+# In the place of the dashboard while it is not built.
 PAGE: Final = f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -51,6 +54,7 @@ PAGE: Final = f"""<!doctype html>
 <p>Everything under this address goes to <code>{TOPOLOGY.api_name}</code>, to the Region that the lab's DNS names now.
 The answer's <code>X-Region</code> header says which one served it.</p>
 <ul>
+<li><code>make site</code> builds the dashboard, which stands here from the next start on</li>
 <li><a href="/openapi.json">/openapi.json</a>: what the API can do</li>
 <li><a href="/health">/health</a>: the verdict of the Region that answers</li>
 </ul>
@@ -58,15 +62,21 @@ The answer's <code>X-Region</code> header says which one served it.</p>
 
 
 class Edge:
-    """Forwards requests to the Region that DNS names."""
+    """Answers for the page itself, and forwards what is not the page's to the Region that DNS names."""
 
-    def __init__(self, session: aiohttp.ClientSession, resolver: Resolver, ports: Mapping[str, int]) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, resolver: Resolver, ports: Mapping[str, int], site: Site | None
+    ) -> None:
         self._session = session
+        self._site = site
         self._resolver = resolver
         self._ports = ports  # by address: a lab's Regions listen on their own
         self._one_question_at_a_time = asyncio.Lock()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
+        page = self._site.response(request.method, request.path) if self._site else None
+        if page is not None:
+            return page
         if request.path == "/" and request.method in ("GET", "HEAD"):
             return web.Response(text=PAGE, content_type="text/html")
         try:
@@ -154,7 +164,7 @@ async def run_edge(lab: Lab) -> None:
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
     ) as session:
         ports = {region.address: region.port for region in lab.regions.values()}
-        edge = Edge(session, Resolver((lab.dns.host, lab.dns.port)), ports)
+        edge = Edge(session, Resolver((lab.dns.host, lab.dns.port)), ports, Site.read(SITE_FOLDER, lab.template_dir))
         application = web.Application(client_max_size=MAX_BODY_BYTES)
         application.router.add_route("*", "/{path:.*}", edge.handle)
         # Browsers call it localhost; on loopback only, whatever that name resolves to.

@@ -14,6 +14,7 @@ from typing import Final, Self
 from shared.topology import TOPOLOGY, Region
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+SITE_FOLDER: Final = ROOT / ".build" / "site"
 FOLDER_VARIABLE: Final = "RELEVO_LAB_DIR"
 SHIFT_VARIABLE: Final = "RELEVO_LAB_PORT_SHIFT"
 ACCOUNT: Final = "000000000000"

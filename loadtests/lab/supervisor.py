@@ -20,6 +20,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from loadtests import last_drill
 from loadtests.lab import aws_faults, deploy, loopback, ministack, warming
 from loadtests.lab.assets import assets_of, zipped
 from loadtests.lab.control import serve_control
@@ -31,7 +32,9 @@ from loadtests.lab.preflight import LabError, check_listeners, only_lab
 from loadtests.lab.processes import ProcessBook, Started, end_all, exit_code, is_alive
 from loadtests.lab.status import Status
 from loadtests.lab.stopping import run_until_stopped
+from shared.adapters.reports import Reports
 from shared.slo import QUICK, REAL
+from shared.topology import TOPOLOGY
 
 WATCH_SECONDS: Final = 0.5
 
@@ -115,6 +118,8 @@ class Supervisor:
 
         self._in_each_region(deploy_to)
         warming.add_account(self._seats[0], self.state.account)
+        if drill := last_drill.newest():
+            Reports(deploy.client(self._seats[0], "dynamodb"), TOPOLOGY.control_table).note_drill(drill)
         self.say("the stacks are deployed")
 
     def _warm(self) -> None:

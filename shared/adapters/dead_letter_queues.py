@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-RELAY = "relay"
+RELAY: Final = "relay"
+DEPTH: Final = "ApproximateNumberOfMessages"
 
 
 class DeadLetterQueues:
@@ -27,7 +28,5 @@ class DeadLetterQueues:
     def _depth(self, name: str) -> int:
         if name not in self._urls:
             self._urls[name] = self._client.get_queue_url(QueueName=name)["QueueUrl"]
-        answer = self._client.get_queue_attributes(
-            QueueUrl=self._urls[name], AttributeNames=["ApproximateNumberOfMessages"]
-        )
-        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+        answer = self._client.get_queue_attributes(QueueUrl=self._urls[name], AttributeNames=[DEPTH])
+        return int(answer["Attributes"][DEPTH])

@@ -1,0 +1,214 @@
+// The dashboard in a real browser, before the real lab. The pytest beside this file starts both and names these tests.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { LAB, api, control, enter, launch, leave, logIn, look, open, register, visit } from "./browser.mjs";
+
+const PROMISED_MS = 10_000;
+const STYLES = [["phone", "light"], ["phone", "dark"], ["wall", "light"], ["wall", "dark"]];
+const RUN = Date.now().toString(36).toUpperCase();
+
+let browser;
+before(async () => {
+  browser = await launch();
+});
+after(() => browser.close());
+
+/** The page in its sizes and themes, each looked at. */
+async function inEachStyle(state, bring) {
+  for (const [size, theme] of STYLES) {
+    const visitor = await visit(browser, { size, theme });
+    await bring(visitor);
+    await look(visitor, state);
+    await leave(visitor);
+  }
+}
+
+/** The API's answers replaced on their way, for states that a lab in use is not in. */
+function answering(page, answer) {
+  return page.route(/\/v1\//, answer);
+}
+
+test("a visitor is asked to log in, and a wrong password is refused in words", async () => {
+  await inEachStyle("login", (visitor) => visitor.page.getByLabel("Usuario").waitFor());
+  const visitor = await visit(browser, { size: "phone" });
+  await logIn(visitor, "not the password");
+  await visitor.page.getByText("El usuario o la contraseña no son correctos.").waitFor();
+  assert.equal(await visitor.page.getByLabel("Contraseña").inputValue(), "");
+  await look(visitor, "login-refused");
+  await leave(visitor);
+});
+
+test("the password is kept nowhere", async () => {
+  const visitor = await enter(browser);
+  const kept = await visitor.page.evaluate(() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }]));
+  assert.ok(kept.includes(LAB.account.username));
+  assert.ok(!kept.includes(LAB.account.password));
+  assert.ok(!(await visitor.page.content()).includes(LAB.account.password));
+  await leave(visitor);
+});
+
+test("an order registered through the API shows on the page within ten seconds", async () => {
+  const visitor = await enter(browser);
+  await open(visitor, "Pedidos");
+  const id = `SEEN-${RUN}`;
+  await register(id, { status: "delivered" });
+  const registered = Date.now();
+  await visitor.page.getByRole("link", { name: id }).waitFor({ timeout: PROMISED_MS });
+  assert.ok(Date.now() - registered < PROMISED_MS);
+  await leave(visitor);
+});
+
+test("today's figures are those of the API and grow with an order", async () => {
+  await register(`FIRST-${RUN}`, { status: "delivered" });
+  const visitor = await enter(browser);
+  const sales = visitor.page.locator(".figure-sales .number");
+  const pesos = async () => Number((await sales.textContent()).replace(/\D/g, ""));
+  await sales.waitFor();
+  const known = await pesos();
+  assert.ok(known >= 64_000);
+  await register(`SALE-${RUN}`, { status: "delivered" });
+  const deadline = Date.now() + PROMISED_MS;
+  while ((await pesos()) < known + 64_000) {
+    assert.ok(Date.now() < deadline, "the sale did not show");
+    await new Promise((tell) => setTimeout(tell, 100));
+  }
+  const { sales: told, sales_by_hour: hours } = await api("/v1/metrics");
+  assert.equal(await pesos(), Number(told));
+  assert.equal(hours.map(Number).reduce((sum, hour) => sum + hour), Number(told));
+  await visitor.page.getByText("Café Huila 500 g").waitFor();
+  await visitor.page.getByText("Luis Ríos").waitFor();
+  await leave(visitor);
+});
+
+test("the views are good to look at in every size and theme", async () => {
+  await register(`LOOK-${RUN}`, { status: "delivered" });
+  await inEachStyle("today", async (visitor) => {
+    await logIn(visitor);
+    await visitor.page.locator(".figure-sales .number").waitFor();
+    await visitor.page.locator(".chart canvas").waitFor();
+  });
+  await inEachStyle("operations", async (visitor) => {
+    await logIn(visitor);
+    await open(visitor, "Operación");
+    await visitor.page.locator(".region[data-state]").first().waitFor();
+  });
+  await inEachStyle("order", async (visitor) => {
+    await logIn(visitor);
+    await open(visitor, "Pedidos");
+    await visitor.page.getByRole("link", { name: `LOOK-${RUN}` }).click();
+    await visitor.page.getByRole("heading", { name: "Historia del pedido" }).waitFor();
+  });
+});
+
+test("the list is endless, goes by status, and finds an order by its number", async () => {
+  await Promise.all(Array.from({ length: 60 }, (_, number) => register(`MANY-${RUN}-${number}`, { status: "assigned" })));
+  const visitor = await enter(browser, { size: "phone" });
+  const { page } = visitor;
+  await open(visitor, "Pedidos");
+  await page.getByText("Asignado", { exact: true }).first().click();
+  const rows = page.locator(".orders tbody tr");
+  await rows.nth(45).waitFor();
+  await page.mouse.wheel(0, 20_000);
+  await rows.nth(59).waitFor();
+  assert.deepEqual(new Set(await page.locator(".orders .chip").allTextContents()), new Set(["Asignado"]));
+  await look(visitor, "orders");
+  await page.getByLabel("Buscar por número de pedido").fill(`MANY-${RUN}-7`);
+  await page.getByRole("button", { name: "Buscar" }).click();
+  await page.getByRole("dialog").getByText("Recibido en").waitFor();
+  await page.getByRole("button", { name: "Cerrar" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  await page.getByLabel("Buscar por número de pedido").fill("NOBODY");
+  await page.getByRole("button", { name: "Buscar" }).click();
+  await page.getByText("No existe un pedido con el número «NOBODY».").waitFor();
+  await look(visitor, "order-unknown");
+  await leave(visitor);
+});
+
+test("the page speaks English at a click and remembers it", async () => {
+  const visitor = await enter(browser);
+  await visitor.page.getByRole("button", { name: "English" }).click();
+  await visitor.page.getByRole("heading", { name: "Today", exact: true, level: 1 }).waitFor();
+  assert.equal(await visitor.page.locator("html").getAttribute("lang"), "en");
+  await look(visitor, "english");
+  await visitor.page.reload();
+  await visitor.page.getByRole("link", { name: "Operations" }).waitFor();
+  await leave(visitor);
+});
+
+test("an expired token asks for the password again and loses neither the data nor the place", async () => {
+  for (const [size, theme] of [STYLES[0], STYLES[3]]) {
+    const visitor = await enter(browser, { size, theme });
+    const { page } = visitor;
+    await open(visitor, "Pedidos");
+    await page.getByText("Entregado", { exact: true }).first().click();
+    await page.locator(".orders tbody tr").first().waitFor();
+    const refused = page.waitForResponse((answer) => answer.status() === 401);
+    // As if half an hour had passed: the API sees a token of this account that has run out.
+    const asExpired = (route) =>
+      route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${LAB.expired_token}` } });
+    await answering(page, asExpired);
+    await refused;
+    await page.getByRole("dialog").getByText("Su sesión terminó").waitFor();
+    await look(visitor, "expired");
+    await page.unroute(/\/v1\//, asExpired);
+    assert.ok(await page.locator(".orders tbody tr").first().isVisible());
+    await page.getByLabel("Contraseña").fill(LAB.account.password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    assert.equal(new URL(page.url()).hash, "#/pedidos");
+    assert.ok(await page.getByLabel("Entregado").isChecked());
+    await page.locator(".freshness[data-tone=good]").waitFor();
+    await leave(visitor);
+  }
+});
+
+test("loading, an empty day and a service that does not answer have a face of their own", async () => {
+  await inEachStyle("loading", async (visitor) => {
+    await answering(visitor.page, () => undefined); // never
+    await logIn(visitor);
+    await visitor.page.locator(".skeleton").first().waitFor();
+  });
+  const figures = await api("/v1/metrics");
+  const none = Object.fromEntries(Object.keys(figures.orders_by_status).map((status) => [status, 0]));
+  await inEachStyle("empty", async (visitor) => {
+    await visitor.page.route(/\/v1\/metrics/, (route) =>
+      route.fulfill({ json: { ...figures, orders_by_status: none, delivered: 0, sales: "0.00", conflicts: 0 } }),
+    );
+    await logIn(visitor);
+    await visitor.page.getByText("Todavía no hay pedidos hoy").waitFor();
+  });
+  await inEachStyle("error", async (visitor) => {
+    await logIn(visitor);
+    await visitor.page.locator(".figure-sales .number").waitFor();
+    await answering(visitor.page, (route) => route.abort());
+    await visitor.page.locator(".notice").getByText("El servicio no responde en este momento.").waitFor();
+    assert.ok(await visitor.page.locator(".figure-sales .number").isVisible(), "the figures stay");
+  });
+});
+
+// The last one: it leaves a Region lost.
+test("a Region is lost while the page is open, and nothing is lost on the page", async () => {
+  const visitors = [];
+  for (const [size, theme] of STYLES) visitors.push(await enter(browser, { size, theme }));
+  const [first] = visitors;
+  const before = await first.page.locator(".freshness").getAttribute("data-region");
+  await open(first, "Pedidos");
+  await first.page.getByRole("link", { name: `SEEN-${RUN}` }).waitFor();
+  await control("/fault", { kind: "region-loss", region: before, mode: "freeze" });
+  await first.page.locator(".notice").waitFor({ timeout: 15_000 });
+  const id = `AFTER-${RUN}`;
+  await register(id);
+  await first.page.getByRole("link", { name: id }).waitFor({ timeout: PROMISED_MS });
+  assert.ok(await first.page.getByRole("link", { name: `SEEN-${RUN}` }).isVisible(), "what was there still is");
+  assert.notEqual(await first.page.locator(".freshness").getAttribute("data-region"), before);
+  for (const visitor of visitors) {
+    await visitor.page.locator(".notice[data-tone=warn]").waitFor();
+    await look(visitor, "failover");
+    await leave(visitor);
+  }
+  await inEachStyle("operations-failover", async (visitor) => {
+    await logIn(visitor);
+    await open(visitor, "Operación");
+    await visitor.page.getByText("Una sola región atiende todo el tráfico.").waitFor();
+  });
+});
