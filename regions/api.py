@@ -108,6 +108,15 @@ class Api(Construct):
                 ),
             ),
         )
+        # The gateway would make this group itself, and keep its lines for ever.
+        errors = logs.LogGroup(
+            self,
+            "ErrorLog",
+            log_group_name=f"API-Gateway-Execution-Logs_{self.rest_api.rest_api_id}/{STAGE_NAME}",
+            retention=LOG_RETENTION,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        self.rest_api.deployment_stage.node.add_dependency(errors)
         # The gateway counts 429 among all 4XX; its log tells them apart (but need not keep up with a flood of them).
         logs.MetricFilter(
             self,

@@ -35,9 +35,13 @@ def _limit(name: str, priority: int, requests: int, *, only_path: str | None = N
         scope_down = wafv2.CfnWebACL.StatementProperty(
             byte_match_statement=wafv2.CfnWebACL.ByteMatchStatementProperty(
                 search_string=only_path,
-                positional_constraint="EXACTLY",
+                # However it is spelled: /%74oken, //token and /token/ may lead to the same handler.
+                positional_constraint="STARTS_WITH",
                 field_to_match=wafv2.CfnWebACL.FieldToMatchProperty(uri_path={}),
-                text_transformations=[wafv2.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")],
+                text_transformations=[
+                    wafv2.CfnWebACL.TextTransformationProperty(priority=priority, type=kind)
+                    for priority, kind in enumerate(("URL_DECODE", "NORMALIZE_PATH"))
+                ],
             )
         )
     return wafv2.CfnWebACL.RuleProperty(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as sources
 from aws_cdk import aws_sns as sns
@@ -56,6 +57,8 @@ class Pipeline(Construct):
             # Deduplication ids are ours (event and attempt); scope per order lifts the topic's 3,000 a second.
             fifo_throughput_scope=sns.FifoThroughputScope.MESSAGE_GROUP,
             enforce_ssl=True,
+            # Events name couriers and towns. AWS's own key of this Region: whoever may publish needs no grant for it.
+            master_key=kms.Alias.from_alias_name(self, "TopicKey", "alias/aws/sns"),
         )
         refuse_plain_http(topic, where=surroundings.on_aws)
         bus = events.EventBus(self, "Effects", event_bus_name=topology.effect_bus)
