@@ -5,7 +5,7 @@ tests/infra holds the templates against it; tests/component holds against it wha
 
 from __future__ import annotations
 
-from shared.topology import STATUSES, TOPOLOGY, queue_name
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
 
 LOG = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-order-log"
 PEER_LOG = "arn:aws:dynamodb:{peer}:${{AWS::AccountId}}:table/relevo-order-log"
@@ -32,6 +32,7 @@ def queue(name: str) -> str:
     return f"${{{{Queue:{name}.Arn}}}}"
 
 
+DEAD_LETTER_QUEUES = (*map(dead_letter_queue_name, STATUSES), TOPOLOGY.relay_failures_queue)
 PROCESSOR: Grants = {LOG: on_dynamodb("GetItem", "PutItem"), PEER_LOG: on_dynamodb("GetItem")}
 CALLED: dict[str, Grants] = {
     "api": {
@@ -55,6 +56,7 @@ CALLED: dict[str, Grants] = {
         CONTROL: on_dynamodb("GetItem", "PutItem"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem"),
         PENDING: on_dynamodb("Query"),
+        **{name: {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"} for name in map(queue, DEAD_LETTER_QUEUES)},
         **ANNOUNCE,
     },
     "stream_arn": {LOG: on_dynamodb("DescribeTable")},

@@ -16,9 +16,10 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any, Final
 
-from loadtests.drills.judging import Reader
-from loadtests.drills.lab_access import LabAccess, LabError, RegionApi
+from loadtests.drills.lab_access import LabAccess, LabError
 from loadtests.drills.programs import make_accounts
+from loadtests.drills.reader import Reader
+from loadtests.drills.region_api import RegionApi
 from loadtests.gate import percentile
 from shared.adapters.order_rows import ROW
 from shared.slo import BY_NAME

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from shared.topology import TOPOLOGY
 from tests.component.aws import PEER
-from tests.permissions import ACCOUNTS, BUS, CALLED, CONTROL, LOG, PEER_LOG, SECRET, TOPIC, VIEW
+from tests.permissions import ACCOUNTS, BUS, CALLED, CONTROL, LOG, PEER_LOG, SECRET, TOPIC, VIEW, queue
 
 T = TypeVar("T")
 Call = tuple[str, str, str]  # function, resource, action
@@ -104,6 +104,9 @@ def _judged(model: Any, params: dict[str, Any], region: str) -> Iterator[tuple[s
         case "events", "PutEvents":
             assert {entry["EventBusName"] for entry in params["Entries"]} == {TOPOLOGY.effect_bus}
             yield BUS, "events:PutEvents"
+        case "sqs", _:
+            name = params.get("QueueName") or params["QueueUrl"].rpartition("/")[2]
+            yield queue(name), f"sqs:{operation}"
         case "secretsmanager", _:
             yield SECRET, f"secretsmanager:{operation}"
         case _:

@@ -53,7 +53,7 @@ MUTANTS: Final = (
         "the peer's effects stay findable",
         "I10",
         "shared/adapters/view_notes.py",
-        "return {**_done(effect, now), **waiting}",
+        "return {**_done(effect, now), **waits}",
         "return _done(effect, now)",
         f"{SENTINEL_TESTS}::test_a_lost_peers_unvouched_effects_are_announced",
     ),

@@ -61,8 +61,8 @@ MUTANTS: Final = (
         "the life of tokens begins when caches have ended",
         "I8",
         ROTATION,
-        "tokens=timedelta(seconds=TOKEN_SECONDS) + caches)",
-        "tokens=timedelta(seconds=TOKEN_SECONDS))",
+        "tokens=timedelta(seconds=token_seconds(scale)) + caches)",
+        "tokens=timedelta(seconds=token_seconds(scale)))",
         f"{KEY_TESTS}::test_a_token_is_accepted_through_every_moment_of_a_rotation",
     ),
     Mutant(

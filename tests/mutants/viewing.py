@@ -46,7 +46,7 @@ MUTANTS: Final = (
         "an order's old figures are taken out",
         "I4",
         VIEW,
-        "old = contribution_of(before.state, shards) if before else None",
+        "old = contribution_of(before.state, kpi_items) if before else None",
         "old = None",
         "tests/component/test_reading.py::test_an_order_counts_on_the_day_of_the_event_that_decided_it",
     ),
