@@ -61,8 +61,8 @@ class Return:
         """How many orders a Region's view counts today and yesterday."""
         counts: dict[int, Decimal] = {}
         for back in range(DAYS):
-            shards, _ = self._views[region].day(day_in_bogota(self._began) - timedelta(days=back))
-            by_status = [shard.get(f"status:{status}", Decimal(0)) for shard in shards for status in STATUSES]
+            parts, _ = self._views[region].day(day_in_bogota(self._began) - timedelta(days=back))
+            by_status = [part.get(f"status:{status}", Decimal(0)) for part in parts for status in STATUSES]
             counts[back] = sum(by_status, Decimal(0))
         return counts
 

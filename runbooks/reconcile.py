@@ -104,7 +104,7 @@ def judged_figures(audit: Audit) -> tuple[list[KpiDifference], set[str]]:
             break
         more, moved = audit.kpi_pass(moved)
         found += more
-    return found, {f"{day} shard {shard}" for day, shard in moved}
+    return found, {f"{day} item {number}" for day, number in moved}
 
 
 def repaired(

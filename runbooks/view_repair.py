@@ -111,9 +111,9 @@ class Repair:
 
     def kpis(self, difference: KpiDifference) -> bool:
         """Add what a KPI item lacks; ``False`` if it moved since it was compared, which then has to be done again."""
-        day, shard = difference.key
+        day, number = difference.key
         try:
-            self.view.correct_kpis(day, shard, difference.lacks, version=difference.version)
+            self.view.correct_kpis(day, number, difference.lacks, version=difference.version)
         except StaleRowError:
             return False
         return True

@@ -80,13 +80,13 @@ def measure(told: Console, *, with_lab: bool) -> dict[str, Any]:
     if with_lab:
         from loadtests.bench.lab_rates import measure_lab  # noqa: PLC0415  # only with a lab
 
-        told.print("the lab, with real timing")
-        started_here = ensure_lab(quick=False)
+        told.print("a lab, with real timing")
+        if not ensure_lab(quick=False):
+            raise LabError("a lab is running, and the bench would lose one of its Regions: `relevo down` first")
         try:
             found["lab"] = {"measured_at": found["measured_at"], **measure_lab(told.print)}
         finally:
-            if started_here:
-                relevo("down")
+            relevo("down")
     return found
 
 

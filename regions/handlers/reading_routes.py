@@ -53,8 +53,8 @@ def read_metrics() -> Response[str]:
     requests.shed()
     require(caller, "metrics:read")
     day = day_of(event) or day_in_bogota(now())
-    shards, freshness = order_queries().day(day)
-    document = metrics_document(day, day_kpis(shards), freshness, now=now(), beats_every=settings().timing.look)
+    parts, freshness = order_queries().day(day)
+    document = metrics_document(day, day_kpis(parts), freshness, now=now(), beats_every=settings().timing.look)
     return json_response(document)
 
 
