@@ -154,10 +154,17 @@ class SittingConductor(Conductor):
             run.troubles.append(f"the fault could not be injected: {error}")
         finally:
             for kind in fault.kinds:
-                told = str(lab.heal(kind)["what"])
-                if STILL_THERE in told:
-                    run.troubles.append(told)
+                self._heal(run, kind)
             run.healed_at = self.course.mark(f"{fault.name} is over", "heal")
+
+    def _heal(self, run: CellRun, kind: str) -> None:
+        """End one kind of fault; what cannot be ended is no reason to leave the others."""
+        try:
+            told = str(self._observers.lab.heal(kind)["what"])
+        except LabError as error:
+            told = f"not healed: {error}"
+        if STILL_THERE in told or told.startswith("not healed"):
+            run.troubles.append(told)
 
     def _nobody_served(self) -> bool:
         since = time.time() - STOP_SECONDS

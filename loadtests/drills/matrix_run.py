@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from loadtests import gate
 from loadtests.drills.course import Course, utc_text
 from loadtests.drills.judging import Judgement
-from loadtests.drills.lab_access import LabAccess
+from loadtests.drills.lab_access import LabAccess, LabError
 from loadtests.drills.matrix import Cell
 from loadtests.drills.matrix_course import CellRun, SittingConductor, sitting_plan
 from loadtests.drills.matrix_judge import CellResult, judge_cell
@@ -135,7 +135,11 @@ def run_matrix(timing: Timing, cells: list[Cell], out: Path, console: Console, *
     try:
         for name, group in todo:
             sitting = Sitting(timing, group, output_folder(out / name), console, bar)
-            sittings[name] = sitting.run().passed
+            try:
+                sittings[name] = sitting.run().passed
+            except LabError as error:  # the other sittings can be held all the same
+                sittings[name] = False
+                console.print(f"[red]{name}: {error}[/red]", soft_wrap=True)
             results |= {result.key: result for result in sitting.results}
             write_matrix(file, timing=timing, cells=cells, results=results, sittings=sittings, at=utc_text(time.time()))
     finally:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from loadtests.lab.deploy import client
 from loadtests.lab.layout import Seat
+from loadtests.lab.queue_poller import LONG_POLL_SECONDS
 from shared.topology import dead_letter_queue_name, queue_name
 
 BODY: Final = "poison: not JSON, and no order's"
@@ -31,6 +32,8 @@ class Poison:
         attributes = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=[VISIBILITY])["Attributes"]
         self._hidden_seconds = str(attributes[VISIBILITY])
         self._sqs.set_queue_attributes(QueueUrl=self._queue, Attributes={VISIBILITY: str(HIDDEN_SECONDS)})
+        # A receive that waits already hides what it gets for as long as the queue said when it began.
+        time.sleep(LONG_POLL_SECONDS + 0.5)
         name = f"poison-{uuid4().hex}"
         self._sqs.send_message(QueueUrl=self._queue, MessageBody=BODY, MessageGroupId=name, MessageDeduplicationId=name)
 

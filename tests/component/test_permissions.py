@@ -123,9 +123,11 @@ def sentinel(region: RegionUnderTest) -> Outcome:
     for _ in range(8):
         region.at += timedelta(seconds=15)
         outcome.append(watch.look().draining)
+    region.module("sentinel").tell_dead_letters()
+    told = [item["pk"] for item in region.items(TOPOLOGY.control_table)]
     done = [(item["order_id"], "announced_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     beats = [(item["beat_at"], item.get("announced_through")) for item in region.log_items("heartbeat")]
-    return [*outcome, done, beats, [item.get("blocked") for item in region.view_items("ORDER#", "ROW")]]
+    return [*outcome, told, done, beats, [item.get("blocked") for item in region.view_items("ORDER#", "ROW")]]
 
 
 def stream_arn(region: RegionUnderTest) -> Outcome:
