@@ -8,6 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from regions.handlers.contract_examples import EXAMPLES, PARAMETERS, PROBLEMS
 from regions.handlers.contract_schemas import STATUS, Schema, ref, schemas, text
 from shared.domain.commands import MAX_ORDER_ID, MAX_TEXT
 from shared.topology import TOPOLOGY
@@ -16,7 +17,11 @@ VERSION: Final = "1.0.0"
 
 
 def _answer(schema: str, description: str) -> Schema:
-    return {"description": description, "content": {"application/json": {"schema": ref(schema)}}}
+    return {"description": description, "content": {"application/json": _shown(schema)}}
+
+
+def _shown(schema: str) -> Schema:
+    return {"schema": ref(schema), "example": EXAMPLES[schema]}
 
 
 def _problems(*statuses: int) -> Schema:
@@ -31,12 +36,17 @@ def _problems(*statuses: int) -> Schema:
         429: "too many requests",
         503: "try again after Retry-After",
     }
-    content = {"application/problem+json": {"schema": ref("Problem")}, "application/json": {"schema": ref("Problem")}}
-    return {str(status): {"description": named[status], "content": content} for status in statuses}
+
+    def content(status: int) -> Schema:
+        shown = {"schema": ref("Problem"), "example": PROBLEMS[status]}
+        return {"application/problem+json": shown, "application/json": shown}
+
+    return {str(status): {"description": named[status], "content": content(status)} for status in statuses}
 
 
 def _query(name: str, schema: Schema, description: str = "") -> Schema:
-    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
+    described = {"schema": schema, "description": description, "example": PARAMETERS[name]}
+    return {"name": name, "in": "query", "required": False, **described}
 
 
 def _operation(
@@ -53,9 +63,9 @@ def _operation(
     if parameters:
         operation["parameters"] = list(parameters)
     if body:
-        content = {"application/json": {"schema": ref(body)}}
+        content = {"application/json": _shown(body)}
         if form:
-            content["application/x-www-form-urlencoded"] = {"schema": ref(body)}
+            content["application/x-www-form-urlencoded"] = _shown(body)
         operation["requestBody"] = {"required": True, "content": content}
     operation["security"] = [] if public else [{"bearer": []}]
     return operation
@@ -66,8 +76,16 @@ _KEY: Final[Schema] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": MAX_TEXT, "pattern": r"^[ -~]+$"},
+    "example": PARAMETERS["Idempotency-Key"],
 }
-_ORDER_ID: Final[Schema] = {"name": "order_id", "in": "path", "required": True, "schema": text(MAX_ORDER_ID)}
+_ORDER_ID: Final[Schema] = {
+    "name": "order_id",
+    "in": "path",
+    "required": True,
+    "schema": text(MAX_ORDER_ID),
+    "description": "no invisible characters, and in Unicode's normal form C",
+    "example": PARAMETERS["order_id"],
+}
 _PAGING: Final = (
     _query("limit", {"type": "integer", "minimum": 1, "maximum": 100}),
     _query("cursor", {"type": "string"}, "`next_cursor` of the page before; a page may hold fewer orders than `limit`"),
@@ -108,9 +126,9 @@ def _paths() -> Schema:
         },
         "/v1/orders/{order_id}": {
             "get": _operation(
-                "One order with its events and effects",
+                "One order with its events and effects; a courier gets its own orders",
                 answers={"200": _answer("History", "the order")},
-                parameters=(_ORDER_ID, _query("at_least", text(), "503 until this event has reached the Region")),
+                parameters=(_ORDER_ID, _query("at_least", text(), "an event_id; 503 until it has reached the Region")),
                 faults=(*_READ_FAULTS, 404),
             )
         },
@@ -156,6 +174,7 @@ def _paths() -> Schema:
                         "in": "path",
                         "required": True,
                         "schema": {"type": "string", "enum": list(TOPOLOGY.region_names)},
+                        "example": PARAMETERS["region"],
                     },
                 ),
                 faults=(404, 503),
@@ -168,7 +187,9 @@ def _paths() -> Schema:
                 answers={
                     "200": {
                         "description": "OpenAPI 3.1",
-                        "content": {"application/json": {"schema": {"type": "object"}}},
+                        "content": {
+                            "application/json": {"schema": {"type": "object"}, "example": {"openapi": "3.1.0"}}
+                        },
                     }
                 },
                 faults=(503,),

@@ -98,7 +98,7 @@ BOMBS = {
     "Infinity": line("Infinity"),
     "minus Infinity": line("-Infinity"),
     "minus nothing": line("-0.0"),
-    "a number as text of another script": line('"٣"'),
+    "a number as text of another script": line('"\u0663"'),
     "a price as text with an exponent": line('"1e3"'),
     "true": line("true"),
     "5,000 unknown fields": json.dumps({f"f{number}": 1 for number in range(5_000)}),
@@ -178,7 +178,7 @@ def test_a_path_that_is_no_utf_8_is_refused_in_words(region: RegionUnderTest) ->
     assert document["detail"] == "order_id: expected UTF-8, percent-encoded"
 
 
-@pytest.mark.parametrize("event_id", ["0", "x" * 32, "A" * 32, "a" * 31, "a" * 33, "١" * 32, "a" * 32 + "\n"])
+@pytest.mark.parametrize("event_id", ["0", "x" * 32, "A" * 32, "a" * 31, "a" * 33, "\u0661" * 32, "a" * 32 + "\n"])
 def test_nobody_waits_for_what_cannot_be_an_event(region: RegionUnderTest, event_id: str) -> None:
     problem(region.call("GET", "/v1/orders/o", query={"at_least": event_id}), 400, "invalid-parameter")
     known = region.call("GET", "/v1/orders/o", query={"at_least": "a" * 32})
@@ -224,7 +224,9 @@ def test_a_path_made_to_do_harm_finds_no_other_route(region: RegionUnderTest, pa
 @given(
     query=st.dictionaries(
         st.sampled_from(["limit", "cursor", "status", "courier", "day", "at_least", "x"]),
-        st.text(max_size=80) | st.integers().map(str) | st.sampled_from(["1e9", "0x10", "1_0", "+5", " 5", "١", ""]),
+        st.text(max_size=80)
+        | st.integers().map(str)
+        | st.sampled_from(["1e9", "0x10", "1_0", "+5", " 5", "\u0661", ""]),
         max_size=5,
     ),
     path=st.sampled_from(["/v1/orders", "/v1/orders/o", "/v1/metrics", "/v1/status", "/openapi.json"]),
