@@ -26,6 +26,7 @@ export async function visit(browser, { size = "wall", theme = "light" } = {}) {
     viewport: SIZES[size], colorScheme: theme, hasTouch: size === "phone", isMobile: size === "phone",
     locale: "es-CO", reducedMotion: "reduce",
   });
+  context.setDefaultTimeout(15_000);
   const page = await context.newPage();
   const visitor = { context, page, size, theme, strangers: [], faults: [] };
   page.on("request", (request) => {

@@ -6,6 +6,8 @@ import { LAB, api, control, enter, launch, leave, logIn, look, open, register, v
 const PROMISED_MS = 10_000;
 const STYLES = [["phone", "light"], ["phone", "dark"], ["wall", "light"], ["wall", "dark"]];
 const RUN = Date.now().toString(36).toUpperCase();
+// Where answers are replaced on their way, for states that a lab in use is not in.
+const V1 = /\/v1\//;
 
 let browser;
 before(async () => {
@@ -13,23 +15,20 @@ before(async () => {
 });
 after(() => browser.close());
 
-/** The page in its sizes and themes, each looked at. */
-async function inEachStyle(state, bring) {
+/** A visitor in each size and theme. */
+async function inEachStyle(bring) {
   for (const [size, theme] of STYLES) {
     const visitor = await visit(browser, { size, theme });
     await bring(visitor);
-    await look(visitor, state);
     await leave(visitor);
   }
 }
 
-/** The API's answers replaced on their way, for states that a lab in use is not in. */
-function answering(page, answer) {
-  return page.route(/\/v1\//, answer);
-}
-
 test("a visitor is asked to log in, and a wrong password is refused in words", async () => {
-  await inEachStyle("login", (visitor) => visitor.page.getByLabel("Usuario").waitFor());
+  await inEachStyle(async (visitor) => {
+    await visitor.page.getByLabel("Usuario").waitFor();
+    await look(visitor, "login");
+  });
   const visitor = await visit(browser, { size: "phone" });
   await logIn(visitor, "not the password");
   await visitor.page.getByText("El usuario o la contraseña no son correctos.").waitFor();
@@ -81,22 +80,21 @@ test("today's figures are those of the API and grow with an order", async () => 
 });
 
 test("the views are good to look at in every size and theme", async () => {
-  await register(`LOOK-${RUN}`, { status: "delivered" });
-  await inEachStyle("today", async (visitor) => {
+  const id = `LOOK-${RUN}`;
+  await register(id, { status: "delivered" });
+  await inEachStyle(async (visitor) => {
+    const { page } = visitor;
     await logIn(visitor);
-    await visitor.page.locator(".figure-sales .number").waitFor();
-    await visitor.page.locator(".chart canvas").waitFor();
-  });
-  await inEachStyle("operations", async (visitor) => {
-    await logIn(visitor);
+    await page.locator(".figure-sales .number").waitFor();
+    await page.locator(".chart canvas").waitFor();
+    await look(visitor, "today");
     await open(visitor, "Operación");
-    await visitor.page.locator(".region[data-state]").first().waitFor();
-  });
-  await inEachStyle("order", async (visitor) => {
-    await logIn(visitor);
+    await page.locator(".region[data-state=healthy]").nth(1).waitFor();
+    await look(visitor, "operations");
     await open(visitor, "Pedidos");
-    await visitor.page.getByRole("link", { name: `LOOK-${RUN}` }).click();
-    await visitor.page.getByRole("heading", { name: "Historia del pedido" }).waitFor();
+    await page.getByRole("link", { name: id }).click();
+    await page.getByRole("heading", { name: "Historia del pedido" }).waitFor();
+    await look(visitor, "order");
   });
 });
 
@@ -105,7 +103,7 @@ test("the list is endless, goes by status, and finds an order by its number", as
   const visitor = await enter(browser, { size: "phone" });
   const { page } = visitor;
   await open(visitor, "Pedidos");
-  await page.getByText("Asignado", { exact: true }).first().click();
+  await page.getByLabel("Asignado").check();
   const rows = page.locator(".orders tbody tr");
   await rows.nth(45).waitFor();
   await page.mouse.wheel(0, 20_000);
@@ -140,17 +138,17 @@ test("an expired token asks for the password again and loses neither the data no
     const visitor = await enter(browser, { size, theme });
     const { page } = visitor;
     await open(visitor, "Pedidos");
-    await page.getByText("Entregado", { exact: true }).first().click();
+    await page.getByLabel("Entregado").check();
     await page.locator(".orders tbody tr").first().waitFor();
     const refused = page.waitForResponse((answer) => answer.status() === 401);
     // As if half an hour had passed: the API sees a token of this account that has run out.
     const asExpired = (route) =>
       route.continue({ headers: { ...route.request().headers(), authorization: `Bearer ${LAB.expired_token}` } });
-    await answering(page, asExpired);
+    await page.route(V1, asExpired);
     await refused;
     await page.getByRole("dialog").getByText("Su sesión terminó").waitFor();
     await look(visitor, "expired");
-    await page.unroute(/\/v1\//, asExpired);
+    await page.unroute(V1, asExpired);
     assert.ok(await page.locator(".orders tbody tr").first().isVisible());
     await page.getByLabel("Contraseña").fill(LAB.account.password);
     await page.keyboard.press("Enter");
@@ -163,26 +161,26 @@ test("an expired token asks for the password again and loses neither the data no
 });
 
 test("loading, an empty day and a service that does not answer have a face of their own", async () => {
-  await inEachStyle("loading", async (visitor) => {
-    await answering(visitor.page, () => undefined); // never
-    await logIn(visitor);
-    await visitor.page.locator(".skeleton").first().waitFor();
-  });
   const figures = await api("/v1/metrics");
   const none = Object.fromEntries(Object.keys(figures.orders_by_status).map((status) => [status, 0]));
-  await inEachStyle("empty", async (visitor) => {
-    await visitor.page.route(/\/v1\/metrics/, (route) =>
-      route.fulfill({ json: { ...figures, orders_by_status: none, delivered: 0, sales: "0.00", conflicts: 0 } }),
-    );
+  const emptyDay = { ...figures, orders_by_status: none, delivered: 0, sales: "0.00", conflicts: 0 };
+  await inEachStyle(async (visitor) => {
+    const { page } = visitor;
+    await page.route(V1, () => undefined); // never answered
     await logIn(visitor);
-    await visitor.page.getByText("Todavía no hay pedidos hoy").waitFor();
-  });
-  await inEachStyle("error", async (visitor) => {
-    await logIn(visitor);
-    await visitor.page.locator(".figure-sales .number").waitFor();
-    await answering(visitor.page, (route) => route.abort());
-    await visitor.page.locator(".notice").getByText("El servicio no responde en este momento.").waitFor();
-    assert.ok(await visitor.page.locator(".figure-sales .number").isVisible(), "the figures stay");
+    await page.locator(".skeleton").first().waitFor();
+    await look(visitor, "loading");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.route(/\/v1\/metrics/, (route) => route.fulfill({ json: emptyDay }));
+    await page.reload();
+    await page.getByText("Todavía no hay pedidos hoy").waitFor();
+    await look(visitor, "empty");
+    await page.unrouteAll({ behavior: "ignoreErrors" });
+    await page.locator(".figure-sales .number").waitFor();
+    await page.route(V1, (route) => route.abort());
+    await page.locator(".notice").getByText("El servicio no responde en este momento.").waitFor();
+    assert.ok(await page.locator(".figure-sales .number").isVisible(), "the figures stay");
+    await look(visitor, "error");
   });
 });
 
@@ -191,24 +189,24 @@ test("a Region is lost while the page is open, and nothing is lost on the page",
   const visitors = [];
   for (const [size, theme] of STYLES) visitors.push(await enter(browser, { size, theme }));
   const [first] = visitors;
+  const known = `BEFORE-${RUN}`;
+  await register(known);
   const before = await first.page.locator(".freshness").getAttribute("data-region");
   await open(first, "Pedidos");
-  await first.page.getByRole("link", { name: `SEEN-${RUN}` }).waitFor();
+  await first.page.getByRole("link", { name: known }).waitFor();
   await control("/fault", { kind: "region-loss", region: before, mode: "freeze" });
   await first.page.locator(".notice").waitFor({ timeout: 15_000 });
   const id = `AFTER-${RUN}`;
   await register(id);
   await first.page.getByRole("link", { name: id }).waitFor({ timeout: PROMISED_MS });
-  assert.ok(await first.page.getByRole("link", { name: `SEEN-${RUN}` }).isVisible(), "what was there still is");
+  assert.ok(await first.page.getByRole("link", { name: known }).isVisible(), "what was there still is");
   assert.notEqual(await first.page.locator(".freshness").getAttribute("data-region"), before);
   for (const visitor of visitors) {
     await visitor.page.locator(".notice[data-tone=warn]").waitFor();
     await look(visitor, "failover");
-    await leave(visitor);
-  }
-  await inEachStyle("operations-failover", async (visitor) => {
-    await logIn(visitor);
     await open(visitor, "Operación");
     await visitor.page.getByText("Una sola región atiende todo el tráfico.").waitFor();
-  });
+    await look(visitor, "failover-operations");
+    await leave(visitor);
+  }
 });

@@ -60,7 +60,7 @@ function RegionCard(props: { region: string; seen: RegionStatus; shown: number |
     <section className="card region" data-state={state} aria-labelledby={`region-${region}`}>
       <header className="card-head">
         <h2 id={`region-${region}`}>
-          {place(region)} <small>{region}</small>
+          {place(region)} <small>{region}{props.isHere && ` · ${words.answersNow}`}</small>
         </h2>
         <span className="state">{words[state]}</span>
       </header>
@@ -86,7 +86,6 @@ function RegionCard(props: { region: string; seen: RegionStatus; shown: number |
         />
         <DeadLetters seen={seen} />
       </dl>
-      <p className="here">{props.isHere ? words.answersNow : ""}</p>
     </section>
   );
 }
