@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from shared.adapters import clients
-from shared.topology import TOPOLOGY
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
 
 REGION, PEER = "us-east-1", "us-east-2"
 KEYS = {"K1": "first-key-of-the-keyring-of-the-tests", "K2": "second-key-of-the-keyring-of-the-tests"}
@@ -50,6 +52,23 @@ def create_tables(dynamodb: Any) -> None:
             for name, *keys in indexes
         ],
     )
+
+
+@contextmanager
+def dead_letter_queues() -> Iterator[dict[str, str]]:
+    """The addresses of a Region's dead-letter queues, by what they are for, while they exist."""
+    sqs = clients.sqs()
+    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
+    urls = {
+        status: sqs.create_queue(QueueName=dead_letter_queue_name(status), Attributes=fifo)["QueueUrl"]
+        for status in STATUSES
+    }
+    urls["relay"] = sqs.create_queue(QueueName=TOPOLOGY.relay_failures_queue)["QueueUrl"]
+    try:
+        yield urls
+    finally:
+        for url in urls.values():
+            sqs.delete_queue(QueueUrl=url)
 
 
 def _keyed(partition: str, sort: str) -> dict[str, Any]:

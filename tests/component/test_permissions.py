@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from shared.topology import TOPOLOGY
-from tests.component.aws import PEER, create_tables
+from tests.component.aws import PEER, create_tables, dead_letter_queues
 from tests.component.door import knock
 from tests.component.pipeline import Caught, from_peer, register
 from tests.component.region import LambdaContext, RegionUnderTest, stream_record, wire
@@ -123,7 +123,8 @@ def sentinel(region: RegionUnderTest) -> Outcome:
     for _ in range(8):
         region.at += timedelta(seconds=15)
         outcome.append(watch.look().draining)
-    region.module("sentinel").tell_dead_letters()
+    with dead_letter_queues(), WATCH.at_work("sentinel"):
+        region.module("sentinel").tell_dead_letters()
     told = [item["pk"] for item in region.items(TOPOLOGY.control_table)]
     done = [(item["order_id"], "announced_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     beats = [(item["beat_at"], item.get("announced_through")) for item in region.log_items("heartbeat")]

@@ -14,7 +14,8 @@ from loadtests import last_drill
 from shared.adapters import clients
 from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.reports import DrillReport, Reports
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import STATUSES, TOPOLOGY
+from tests.component.aws import dead_letter_queues
 from tests.component.region import LambdaContext, RegionUnderTest
 
 NOON = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
@@ -24,16 +25,8 @@ DRILL = DrillReport("growth", "quick", "us-east-1", passed=False, started_at=NOO
 @pytest.fixture
 def queues(region: RegionUnderTest) -> Iterator[dict[str, str]]:
     """The Region's dead-letter queues by what they are for."""
-    sqs = clients.sqs()
-    fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
-    urls = {
-        status: sqs.create_queue(QueueName=dead_letter_queue_name(status), Attributes=fifo)["QueueUrl"]
-        for status in STATUSES
-    }
-    urls["relay"] = sqs.create_queue(QueueName=TOPOLOGY.relay_failures_queue)["QueueUrl"]
-    yield urls
-    for url in urls.values():
-        sqs.delete_queue(QueueUrl=url)
+    with dead_letter_queues() as urls:
+        yield urls
 
 
 def reports() -> Reports:
