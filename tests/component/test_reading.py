@@ -57,7 +57,7 @@ def test_at_least_waits_for_an_event(region: RegionUnderTest) -> None:
     done = register(region, "o")
     assert region.call("GET", "/v1/orders/o", query={"at_least": done["event_id"]}).status == 200
     for path in ("/v1/orders/o", "/v1/orders/not-here-yet"):
-        answer = region.call("GET", path, query={"at_least": "an-event-of-the-peer"})
+        answer = region.call("GET", path, query={"at_least": "e" * 32})
         problem(answer, 503, "not-replicated-yet")
         assert answer.headers["Retry-After"] == "1"
 
