@@ -1,4 +1,4 @@
-"""One example for each document of the contract, taken from one order on its way. A test holds each against its schema."""
+"""One example for each document of the contract, all of one order. A test holds each against its schema."""
 
 from __future__ import annotations
 
