@@ -1,4 +1,4 @@
-"""One example for each document of the contract, taken from one order on its way. A test holds each against its schema."""
+"""One example for each document of the contract, all of one order. A test holds each against its schema."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ _FAULTS: Final[tuple[ProblemError, ...]] = (
     problems.too_many_attempts(300),
     problems.unavailable("a service behind this one did not answer; try again", "dependency", 1),
 )
-PROBLEMS: Final[Schema] = {fault.status: fault.body() for fault in _FAULTS}
+PROBLEMS: Final[dict[int, Schema]] = {fault.status: fault.body() for fault in _FAULTS}
 PARAMETERS: Final[Schema] = {
     "Idempotency-Key": "recogida-2026-000123",
     "order_id": "CE-2026-000123",

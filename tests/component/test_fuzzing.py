@@ -123,7 +123,7 @@ BOMBS = {
     "a date after all dates": '{"order_id":"o","occurred_at":"9999-12-31T23:59:59-23:59"}',
     "an offset of a hundred hours": '{"order_id":"o","occurred_at":"2026-11-21T00:00:00+99:99"}',
     "a leap second": '{"order_id":"o","occurred_at":"2026-11-21T23:59:60Z"}',
-    "hour 24": '{"pedido_id":"o","repartidor":"r","productos":[{"producto":"p","precio":1}],"timestamp":"2026-W47-6T24"}',
+    "hour 24": '{"pedido_id":"o","productos":[{"producto":"p","precio":1}],"timestamp":"2026-W47-6T24"}',
     "an id that is a number of 4,400 digits": '{"pedido_id":' + "1" * 4_400 + "}",
     "an id that is a long number": '{"pedido_id":' + "1" * 4_200 + ',"repartidor":"r","productos":[]}',
 }
@@ -224,9 +224,7 @@ def test_a_path_made_to_do_harm_finds_no_other_route(region: RegionUnderTest, pa
 @given(
     query=st.dictionaries(
         st.sampled_from(["limit", "cursor", "status", "courier", "day", "at_least", "x"]),
-        st.text(max_size=80)
-        | st.integers().map(str)
-        | st.sampled_from(["1e9", "0x10", "1_0", "+5", " 5", "\u0661", ""]),
+        st.text(max_size=80) | st.integers().map(str) | st.sampled_from(["1e9", "0x10", "1_0", "+5", "\u0661", ""]),
         max_size=5,
     ),
     path=st.sampled_from(["/v1/orders", "/v1/orders/o", "/v1/metrics", "/v1/status", "/openapi.json"]),
