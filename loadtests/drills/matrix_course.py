@@ -172,16 +172,23 @@ class SittingConductor(Conductor):
 
     def _finish(self, runs: list[CellRun]) -> None:
         """Readmit whom the sentinels have drained; what cells are answerable for is to be complete before the next."""
-        for region in self._drained():
-            self._readmit(region)
+        self._readmit_all()
         ended = time.time()
         for run in runs:
             run.ended = run.ended or ended
         self._enter("calm", USUAL_LOAD, steady=False)
         self._watch(lambda: self._observers.complete_until(ended), self._lengths.calm_at_most)
+        self._readmit_all()  # a sentinel may have found out late
         for run in runs:
             self._on_cell(run)
 
+    def _readmit_all(self) -> None:
+        for region in self._drained():
+            self._readmit(region)
+
     def _drained(self) -> list[str]:
-        regions = self._observers.lab.status()["regions"]
+        try:
+            regions = self._observers.lab.status()["regions"]
+        except LabError:  # it looks at both Regions, one of which may be lost
+            return []
         return [name for name, state in regions.items() if state.get("drained")]
