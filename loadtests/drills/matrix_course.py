@@ -31,12 +31,12 @@ class Lengths:
     fault: float  # factor to the fault's own seconds
     before_takeover: float  # from the loss of the Region to the fault
     takeover_at_most: float
-    settle_at_most: float
+    calm_at_most: float
 
 
 LENGTHS: dict[Timing, Lengths] = {
-    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, settle_at_most=12.0),
-    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, settle_at_most=60.0),
+    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, calm_at_most=12.0),
+    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, calm_at_most=60.0),
 }
 
 
@@ -102,8 +102,7 @@ class SittingConductor(Conductor):
         run = self._begin(cell, load)
         self._strike(run)
         run.well_at = run.healed_at
-        self._settle()
-        self._finish(run)
+        self._finish([run])
 
     def _beside_an_outage(self, lost: str, cells: list[Cell]) -> None:
         """Lose a Region; the fault hits its peer while that takes over, and then the Region when it returns."""
@@ -131,9 +130,7 @@ class SittingConductor(Conductor):
             self._strike(runs[-1])
         for run in runs:
             run.well_at = time.time()
-        self._settle()
-        for run in runs:
-            self._finish(run)
+        self._finish(runs)
 
     def _begin(self, cell: Cell, load: float) -> CellRun:
         self._enter(cell.name, load, steady=False)
@@ -173,17 +170,25 @@ class SittingConductor(Conductor):
                 return arrival.finished < since
         return False
 
-    def _settle(self) -> None:
-        """Readmit whom the sentinels have drained, and let the Regions catch up for a while before the next cell."""
-        healed_at = time.time()
-        self._watch(lambda: self._observers.complete_until(healed_at), self._lengths.settle_at_most)
+    def _finish(self, runs: list[CellRun]) -> None:
+        """Readmit whom the sentinels have drained; what cells are answerable for is to be complete before the next."""
+        self._readmit_all()
+        ended = time.time()
+        for run in runs:
+            run.ended = run.ended or ended
+        self._enter("calm", USUAL_LOAD, steady=False)
+        self._watch(lambda: self._observers.complete_until(ended), self._lengths.calm_at_most)
+        self._readmit_all()  # a sentinel may have found out late
+        for run in runs:
+            self._on_cell(run)
+
+    def _readmit_all(self) -> None:
         for region in self._drained():
             self._readmit(region)
 
     def _drained(self) -> list[str]:
-        regions = self._observers.lab.status()["regions"]
+        try:
+            regions = self._observers.lab.status()["regions"]
+        except LabError:  # it looks at both Regions, one of which may be lost
+            return []
         return [name for name, state in regions.items() if state.get("drained")]
-
-    def _finish(self, run: CellRun) -> None:
-        run.ended = run.ended or time.time()
-        self._on_cell(run)

@@ -23,12 +23,13 @@ Key = tuple[str, str, str]
 PAGE: Final = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">
 <title>Relevo chaos matrix: $word</title><style>$style
-td.cell{font-size:.8em;vertical-align:top;white-space:nowrap} td.good{background:#e7f6ec} td.bad{background:#fbe3e3}
-td.absent{color:#8a94a3;white-space:normal;max-width:16em}</style></head><body>
+main{max-width:none} .wide{overflow-x:auto} td.cell{font-size:12px;line-height:1.4;white-space:nowrap}
+td.good b{color:var(--good)} td.bad b{color:var(--bad)} td.absent{color:var(--soft);white-space:normal;min-width:11em}
+</style></head><body>
 <header class="$state"><div class="word">$word</div>
 <div><h1>Relevo chaos matrix</h1><p>$headline</p><p class="small">$at · $timing timing</p></div></header><main>
 <section><h2>Cells</h2><p>Each held if nothing was lost, nothing done twice, and both Regions were equal
-again. The figures are what clients saw meanwhile.</p>$table</section>
+again. The figures are what clients saw meanwhile.</p><div class="wide">$table</div></section>
 <section><h2>Hypotheses and stop conditions</h2><ul>$hypotheses</ul></section>
 <section><h2>What did not hold</h2><ul>$troubles</ul></section>
 </main></body></html>
@@ -159,4 +160,4 @@ def _td(cell: Cell | None, result: CellResult | None) -> str:
         return '<td class="cell absent">not run</td>'
     sign = "✓" if result.passed else "✗"
     lines = escape(words_of(result)).replace("; ", "<br>")
-    return f'<td class="cell {"good" if result.passed else "bad"}">{sign} {lines}</td>'
+    return f'<td class="cell {"good" if result.passed else "bad"}"><b>{sign}</b> {lines}</td>'

@@ -24,6 +24,8 @@ class StubPlatform(ThreadingHTTPServer):
         self.frozen_until = 0.0
         self.refuse_every = 0  # each n-th command is stored and then answered 503
         self.commands = 0
+        self.logins = 0
+        self.token_seconds = 1800
         self.lock = threading.Lock()
 
     @property
@@ -58,11 +60,23 @@ class _Answers(BaseHTTPRequestHandler):
         self._wait()
         self.server.hosts.add(self.headers.get("Host"))
         if self.path == "/token":
-            self._say(200, {"access_token": "good", "token_type": "bearer", "expires_in": 1800})
-        elif self.headers.get("Authorization") != "Bearer good":
+            self._say(
+                200, {"access_token": self._token(), "token_type": "bearer", "expires_in": self.server.token_seconds}
+            )
+        elif not self._is_living((self.headers.get("Authorization") or "").removeprefix("Bearer ")):
             self._say(401, {"title": "Unauthorized"})
         else:
             self._record(json.loads(body), body)
+
+    def _token(self) -> str:
+        with self.server.lock:
+            self.server.logins += 1
+        return f"good until {time.time() + self.server.token_seconds}"
+
+    def _is_living(self, token: str) -> bool:
+        return token == "good" or (
+            token.startswith("good until ") and float(token.removeprefix("good until ")) > time.time()
+        )
 
     def _record(self, fields: dict[str, Any], body: str) -> None:
         key = self.headers.get("Idempotency-Key")

@@ -56,6 +56,14 @@ def test_every_user_class_works_and_acknowledged_commands_are_what_the_platform_
         assert platform.hosts == {"127.0.0.1"}
 
 
+def test_clients_log_in_again_before_their_token_expires(tmp_path: Path) -> None:
+    with StubPlatform() as platform:
+        platform.token_seconds = 6
+        ledger = run_locust(platform, tmp_path, "-u", "12", "-r", "12", "-t", "13s", "--tags", "client")
+        assert 3 <= platform.logins <= 4  # a crowd with one account shares its token
+        assert all(arrival.first_try_ok for arrival in ledger.arrivals)
+
+
 def test_a_slow_platform_hides_no_load(tmp_path: Path) -> None:
     with StubPlatform() as platform:
 
