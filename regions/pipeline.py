@@ -63,11 +63,14 @@ class Pipeline(Construct):
         refuse_plain_http(topic, where=surroundings.on_aws)
         bus = events.EventBus(self, "Effects", event_bus_name=topology.effect_bus)
         self.announcer = Announcer(topic, bus)
-        Relay(self, "Relay", surroundings=surroundings, replicas=replicas, view=view, announcer=self.announcer)
-        for status in STATUSES:
+        relay = Relay(self, "Relay", surroundings=surroundings, replicas=replicas, view=view, announcer=self.announcer)
+        processors = [
             Processor(
                 self, _construct_id(status), status=status, surroundings=surroundings, replicas=replicas, topic=topic
             )
+            for status in STATUSES
+        ]
+        self.dead_letters = [*(processor.dead_letters for processor in processors), relay.failures]
 
 
 class Relay(Construct):

@@ -41,8 +41,9 @@ class Sentinel(Construct):
         view.allow(self.function, "GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
         view.allow_query(self.function, PENDING_INDEX)
         pipeline.announcer.allow(self.function)
-        dead_letters = [*(processor.dead_letters for processor in pipeline.processors), pipeline.relay.failures]
-        self.function.allow(["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], *(queue.queue_arn for queue in dead_letters))
+        self.function.allow(
+            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], *(queue.queue_arn for queue in pipeline.dead_letters)
+        )
         # A look that could not start is not made up for: the next minute brings a fresh one.
         self.function.live.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
         events.Rule(
