@@ -160,9 +160,14 @@ def test_the_open_gate_puts_the_extension_before_the_api_alone_and_on_aws_alone(
     assert variables["AWS_FIS_CONFIGURATION_LOCATION"]["Fn::If"][0] == "OnAws"
 
 
+def fault_bucket(template: Template) -> str:
+    (bucket,) = (name for name in template.of_type("AWS::S3::Bucket") if name.startswith("Faults"))
+    return bucket
+
+
 def test_the_api_reads_where_fis_writes_and_only_there(allowed: dict[str, Template]) -> None:
     template = allowed["region"]
-    (bucket,) = template.of_type("AWS::S3::Bucket")
+    bucket = fault_bucket(template)
     folder = f"${{Bucket:{bucket}.Arn}}/faults/*"
     read = {
         resource: actions
@@ -177,7 +182,7 @@ def test_the_api_reads_where_fis_writes_and_only_there(allowed: dict[str, Templa
 
 def test_each_role_may_do_exactly_what_its_action_needs(template: Template, region: str) -> None:
     here, peer = region, TOPOLOGY.peer_of(region)
-    (bucket,) = template.of_type("AWS::S3::Bucket")
+    bucket = fault_bucket(template)
     found = experiments(template)
     log = LOG.format(here=here)
 
@@ -231,7 +236,11 @@ def test_each_role_may_do_exactly_what_its_action_needs(template: Template, regi
     of_gateway = {
         found["CloudWatchRoleArn"]["Fn::GetAtt"][0] for found in template.of_type("AWS::ApiGateway::Account").values()
     }
-    assert set(template.of_type("AWS::IAM::Role")) == of_functions | of_gateway | set(expected)
+    of_releases = {
+        found["ServiceRoleArn"]["Fn::GetAtt"][0]
+        for found in template.of_type("AWS::CodeDeploy::DeploymentGroup").values()
+    }
+    assert set(template.of_type("AWS::IAM::Role")) == of_functions | of_gateway | of_releases | set(expected)
 
 
 def _sorted(statement: tuple[set[str], set[str], Any]) -> tuple[list[str], list[str], Any]:

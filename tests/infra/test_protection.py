@@ -21,13 +21,19 @@ AT_REST: dict[str, dict[str, Any] | str] = {
     "AWS::Logs::LogGroup": OWNED_BY_AWS,
     "AWS::Events::EventBus": OWNED_BY_AWS,
     "AWS::SQS::Queue": {"SqsManagedSseEnabled": True},
+    "AWS::S3::Bucket": {
+        "BucketEncryption": {
+            "ServerSideEncryptionConfiguration": [{"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]
+        }
+    },
 }
 # Properties that would name another key.
 KEYS = ("SSESpecification", "SSEDescription", "KmsKeyId", "KmsMasterKeyId", "KmsKeyIdentifier", "EncryptionKey")
 # Resources that keep nothing of a client.
 KEEP_NOTHING = re.compile(
-    r"AWS::(ApiGateway|CertificateManager|CloudWatch|IAM|Lambda|Route53|WAFv2|CDK|EC2)::|"
-    r"AWS::(Events::Rule|SQS::QueuePolicy|SNS::(TopicPolicy|Subscription)|Logs::MetricFilter)$|"
+    r"AWS::(ApiGateway|CertificateManager|CloudFront|CloudWatch|CodeDeploy|FIS|IAM|Lambda|Route53|WAFv2|CDK|EC2)::|"
+    r"AWS::(Events::Rule|S3::BucketPolicy|SQS::QueuePolicy|SNS::(TopicPolicy|Subscription)|SSM::Document|"
+    r"Logs::MetricFilter)$|"
     r"Custom::"
 )
 DAYS_OF_LOGS = 30

@@ -14,8 +14,8 @@ from shared.topology import LIVE, PARTS, function_name
 from tests.infra.alarm_states import AlarmStates
 from tests.infra.templates import Template
 
-# What belongs to a function itself. Whatever else needs one must go by the alias.
-OF_THE_FUNCTION = {"AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::EventInvokeConfig"}
+# What belongs to a function itself, and rights that are not to call it. Whatever else needs one must go by the alias.
+OF_THE_FUNCTION = {"AWS::Lambda::Version", "AWS::Lambda::Alias", "AWS::Lambda::EventInvokeConfig", "AWS::IAM::Policy"}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,8 @@ def test_nobody_calls_a_function_but_by_its_alias(template: Template) -> None:
         if found["Type"] not in OF_THE_FUNCTION and functions & set(needed(found.get("Properties", {})))
     }
     assert past_the_alias == set()
+    for name, policy in template.of_type("AWS::IAM::Policy").items():
+        assert "lambda:InvokeFunction" not in str(policy), name
 
 
 def test_every_function_has_an_alias_of_a_version_that_outlives_its_successor(

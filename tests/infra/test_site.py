@@ -32,7 +32,7 @@ def headers_policies(everywhere: Template) -> dict[str, Any]:
 
 def test_the_bucket_is_private_encrypted_and_read_by_cloudfront_alone(template: Template, region: str) -> None:
     (bucket,) = (
-        found for found in template.of_type("AWS::S3::Bucket").values() if found["BucketName"].endswith(region)
+        found for found in template.of_type("AWS::S3::Bucket").values() if str(found.get("BucketName")).endswith(region)
     )
     assert bucket["BucketName"] == TOPOLOGY.site_bucket(region)
     assert "." not in bucket["BucketName"]
