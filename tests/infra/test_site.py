@@ -31,14 +31,15 @@ def headers_policies(everywhere: Template) -> dict[str, Any]:
 
 
 def test_the_bucket_is_private_encrypted_and_read_by_cloudfront_alone(template: Template, region: str) -> None:
-    (bucket,) = (
-        found for found in template.of_type("AWS::S3::Bucket").values() if str(found.get("BucketName")).endswith(region)
-    )
+    buckets = template.of_type("AWS::S3::Bucket")
+    (name,) = (name for name, bucket in buckets.items() if str(bucket.get("BucketName")).endswith(region))
+    bucket = buckets[name]
     assert bucket["BucketName"] == TOPOLOGY.site_bucket(region)
     assert "." not in bucket["BucketName"]
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
-    statements = template.only("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    policies = template.of_type("AWS::S3::BucketPolicy").values()
+    (statements,) = (policy["PolicyDocument"]["Statement"] for policy in policies if policy["Bucket"]["Ref"] == name)
     (allowed,) = (statement for statement in statements if statement["Effect"] == "Allow")
     assert allowed["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert listed(allowed["Action"]) == ["s3:GetObject"]
