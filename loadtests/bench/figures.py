@@ -61,7 +61,7 @@ def _cold(found: Found) -> Iterator[Figure]:
     yield Figure(
         "cold import of the API",
         f"{found['share']:.0%} of FastAPI + Mangum's ({found['ours_ms']:.0f} against {found['theirs_ms']:.0f} ms)",
-        "best of five fresh interpreters each, side by side, the same routes",
+        "processor time, best of five fresh interpreters each, side by side, the same routes",
     )
 
 
@@ -79,17 +79,18 @@ def _lab(found: Found) -> Iterator[Figure]:
     yield Figure(
         "end-to-end freshness",
         f"{fresh['own_region_seconds']:.2f} s own Region, {fresh['peer_region_seconds']:.2f} s the other (medians)",
-        f"acknowledged order to its row in the view, {fresh['orders']} orders, real timing",
+        f"acknowledged order to its row in the view, {fresh['orders']} orders, {found['measured_at'][:10]}",
     )
     yield Figure(
         "replication added", f"{fresh['replication_added_seconds']:.2f} s", "the difference of the two medians"
     )
     for key, name in (("two_regions", "two Regions"), ("one_region", "one Region alone")):
         rate = found[key]["highest_orders_per_second"]
+        beside = f"load average {found['load_before']:g} before"
         yield Figure(
             f"highest rate, {name}",
             f"{rate} orders/s + {rate} reads/s",
-            f"p95 below {BY_NAME['p95_ms_steady'].real:g} ms, no error, all shown in 10 s; clients on the same cores",
+            f"p95 below {BY_NAME['p95_ms_steady'].real:g} ms, no error, all shown in 10 s; clients too; {beside}",
         )
 
 

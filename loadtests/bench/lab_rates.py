@@ -6,6 +6,7 @@ Everything shares this machine's cores: Regions, replication, pollers and client
 from __future__ import annotations
 
 import itertools
+import os
 import statistics
 import tempfile
 import time
@@ -181,6 +182,7 @@ def sightings(lab: LabAccess, crowd: Crowd) -> dict[str, Any]:
 def measure_lab(tell: Callable[[str], None]) -> dict[str, Any]:
     """Measure the running lab; ends with one of its Regions frozen, so it is for a lab that is ended afterwards."""
     lab = LabAccess.read()
+    others = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="relevo-bench-") as folder:
         accounts = make_accounts(f"B{time.time_ns() % 10**8}", Path(folder) / "accounts.json")
     writer, reader = Reader(lab, accounts["client"]), Reader(lab, accounts["operator"])
@@ -194,7 +196,12 @@ def measure_lab(tell: Callable[[str], None]) -> dict[str, Any]:
     lab.fault(kind="region-loss", region=lost, mode="freeze")
     tell(f"{survivor} alone")
     one = highest(one_alone, tell)
-    return {"freshness": fresh, "two_regions": _document(two), "one_region": _document(one)}
+    return {
+        "load_before": round(others, 1),
+        "freshness": fresh,
+        "two_regions": _document(two),
+        "one_region": _document(one),
+    }
 
 
 def _document(steps: Sequence[Step]) -> dict[str, Any]:
