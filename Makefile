@@ -83,8 +83,8 @@ up: $(SYNTH) $(SITE) ## Start the lab: two Regions on this machine, until Ctrl-C
 down: $(READY) ## Stop the lab and every process of it
 	@$(BIN)/relevo down
 
-deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, then us-east-2, then us-east-1, then the global stack, then the page
-	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1; do \
+deploy: $(SYNTH) $(SITE) ## Deploy to AWS: data, global, us-east-2, us-east-1, then the page
+	@for stack in relevo-data relevo-global relevo-us-east-2 relevo-us-east-1 relevo-site; do \
 	  $(BIN)/npx --yes aws-cdk@2.1148.1 deploy --app cdk.out --exclusively "$$stack"; done
 	@$(BIN)/python -m global_stack.publish
 
