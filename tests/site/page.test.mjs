@@ -50,6 +50,20 @@ describe("side by side", { concurrency: true }, () => {
     await leave(visitor);
   });
 
+  test("code from elsewhere is refused by the policy that comes with the page", async () => {
+    const { page, context } = await visit(browser);
+    await assert.rejects(page.evaluate(() => document.body.insertAdjacentHTML("beforeend", "<b>x</b>")), /TrustedHTML/);
+    const broken = await page.evaluate(() => {
+      const told = new Promise((tell) =>
+        document.addEventListener("securitypolicyviolation", (event) => tell(event.effectiveDirective)),
+      );
+      void fetch("https://stranger.test/").catch(() => undefined);
+      return told;
+    });
+    assert.equal(broken, "connect-src");
+    await context.close();
+  });
+
   test("the page speaks English at a click and remembers it", async () => {
     const visitor = await enter(browser);
     await visitor.page.getByRole("button", { name: "English" }).click();
