@@ -22,8 +22,6 @@ from loadtests.drills.verdict import Verdict, output_folder, write_verdict
 from loadtests.lab.routing_policy import location_for
 from loadtests.resolver import Resolver
 from loadtests.shapes import Steering
-from shared.adapters.reports import Reports
-from shared.topology import TOPOLOGY
 
 
 def run_drill(
@@ -34,8 +32,7 @@ def run_drill(
     started_here = ensure_lab(plan.timing == "quick")
     try:
         verdict = Drill(plan, conductor, folder, console, locations).run()
-        first, *_ = LabAccess.read().regions.values()
-        Reports(first.client("dynamodb"), TOPOLOGY.control_table).note_drill(last_drill.report_of(verdict.document))
+        last_drill.tell(verdict.document, (access.client("dynamodb") for access in LabAccess.read().regions.values()))
         return verdict
     finally:
         if started_here:
