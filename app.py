@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from global_stack.data import DataStack
+from global_stack.site import SiteStack
 from global_stack.stack import GlobalStack
 from regions.package import PACKAGE
 from regions.stack import RegionStack
@@ -25,6 +26,7 @@ def build(topology: Topology = TOPOLOGY, outdir: str | None = None) -> cdk.App:
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     data = DataStack(app, "relevo-data", topology=topology)
     GlobalStack(app, "relevo-global", topology=topology)
+    SiteStack(app, "relevo-site", topology=topology)
     for region in topology.region_names:
         stack = RegionStack(app, f"relevo-{region}", topology=topology, region=region, package=PACKAGE)
         stack.add_stack_dependency(data)

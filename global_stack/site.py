@@ -1,7 +1,8 @@
 """The dashboard page for browsers: CloudFront over the bucket of every Region, under the domain's own name.
 
-Origins are found by name, and one that fails is passed over for the other, so the page comes while a Region is lost.
-Nothing of the API goes through here: the page asks `api.<domain>` by itself.
+A stack of its own, since its certificate needs a domain that is delegated already. Origins are found by name, and one
+that fails is passed over for the other, so the page comes while a Region is lost. Nothing of the API goes through here:
+the page asks `api.<domain>` by itself.
 """
 
 from __future__ import annotations
@@ -15,13 +16,30 @@ from aws_cdk import aws_route53_targets as targets
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from regions.routing import hosted_zone
 from shared.topology import Topology
 
+REGION = "us-east-1"  # CloudFront takes certificates from here only
 ASSETS = "/assets/*"  # their names hold a hash of their contents
 # A bucket says 403 for what it does not have. Either bucket has everything, so the other one is worth asking.
 PASSED_OVER = [403, 404, 500, 502, 503, 504]
 YEAR = cdk.Duration.days(365)
 MINUTE = cdk.Duration.minutes(1)
+
+
+class SiteStack(cdk.Stack):
+    """The dashboard page under the domain's own name."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            env=cdk.Environment(region=REGION),
+            description="Relevo's dashboard",
+            synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+            termination_protection=True,
+        )
+        Site(self, "Site", topology=topology, zone=hosted_zone(self, topology))
 
 
 class Site(Construct):

@@ -1,4 +1,4 @@
-"""What exists once and belongs to no Region: the public hosted zone, the dashboard page, the watch over all Regions."""
+"""What exists once and belongs to no Region: the public hosted zone, and the watch over all Regions."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from aws_cdk import aws_route53 as route53
 from constructs import Construct
 
 from global_stack.dashboard import RegionsDashboard
-from global_stack.site import Site
 from global_stack.watch import Watch
 from shared.topology import Topology
 
-# Route 53 is global and its control plane is here; CloudFront takes certificates from here only.
+# Route 53 is global and its control plane is here.
 REGION = "us-east-1"
 
 
@@ -35,7 +34,6 @@ class GlobalStack(cdk.Stack):
             accelerated_recovery_enabled=True,
         )
         zone.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        Site(self, "Site", topology=topology, zone=zone)
         watch = Watch(self, "Watch", topology=topology)
         RegionsDashboard(self, "Dashboard", topology=topology, watch=watch)
         cdk.CfnOutput(self, "HostedZoneId", value=zone.hosted_zone_id)

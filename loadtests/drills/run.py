@@ -24,8 +24,6 @@ from loadtests.drills.series import Seen
 from loadtests.drills.target import DrillTarget
 from loadtests.drills.verdict import Verdict, output_folder, write_verdict
 from loadtests.shapes import Steering
-from shared.adapters.reports import Reports
-from shared.topology import TOPOLOGY
 
 
 def run_drill(
@@ -47,8 +45,7 @@ def run_drill(
 def _run_and_note(drill: Drill) -> Verdict:
     """Run it, and leave its outcome where the page's view for operators finds it."""
     verdict = drill.run()
-    first, *_ = drill.lab.regions.values()
-    Reports(first.client("dynamodb"), TOPOLOGY.control_table).note_drill(last_drill.report_of(verdict.document))
+    last_drill.tell(verdict.document, (region.client("dynamodb") for region in drill.lab.regions.values()))
     return verdict
 
 

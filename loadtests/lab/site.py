@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 
 from aiohttp import web
 
-GLOBAL_STACK: Final = "relevo-global"
+STACK: Final = "relevo-site"
 ROOT_OBJECT: Final = "index.html"
 
 Headers = dict[str, str]
@@ -36,7 +36,7 @@ class Site:
     @classmethod
     def read(cls, folder: Path, templates: Path) -> Self | None:
         """The page as it was built and synthesized, or ``None`` where one of both is missing."""
-        template = templates / f"{GLOBAL_STACK}.template.json"
+        template = templates / f"{STACK}.template.json"
         if not (folder / ROOT_OBJECT).is_file() or not template.is_file():
             return None
         files = {

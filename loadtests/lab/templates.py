@@ -30,8 +30,9 @@ REPLICATED_TYPES: Final[Mapping[str, str]] = {
 }
 # Stacks that the lab does not deploy at all.
 LEFT_OUT_STACKS: Final[Mapping[str, str]] = {
-    "relevo-global": "its hosted zone is played by the lab's DNS server; its page is served by the lab's edge with the "
-    "template's headers, without CloudFront's caches, TLS and failover between the two buckets, which stay empty here",
+    "relevo-global": "its hosted zone is played by the lab's DNS server",
+    "relevo-site": "its page is served by the lab's edge with the template's headers, without CloudFront's caches, TLS "
+    "and failover between the two buckets, which stay empty here",
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from loadtests import last_drill
 from shared.adapters import clients
@@ -91,6 +92,22 @@ def test_the_status_tells_of_the_peers_dead_letters_and_of_the_last_drill(region
 def test_a_reports_item_of_an_unknown_kind_is_no_hindrance(region: RegionUnderTest) -> None:
     region.put(TOPOLOGY.control_table, {"pk": "REPORTS", "sk": "SOMETHING NEWER"})
     assert region.call("GET", "/v1/status").status == 200
+
+
+def test_a_drill_is_told_to_the_first_region_that_takes_it(region: RegionUnderTest) -> None:
+    class Lost:
+        def put_item(self, **_: Any) -> None:
+            raise EndpointConnectionError(endpoint_url="http://there")
+
+    verdict = {
+        "drill": "growth",
+        "timing": "quick",
+        "region": "us-east-1",
+        "passed": False,
+        "started": NOON.isoformat(),
+    }
+    last_drill.tell(verdict, iter([Lost(), clients.dynamodb()]))  # type: ignore[list-item]
+    assert reports().read().last_drill == DRILL
 
 
 def test_the_newest_verdict_is_the_last_drill_whatever_else_lies_there(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ BUILT = {"index.html": "<p>", "assets/a-1.js": "1"}
 
 @pytest.fixture(scope="session")
 def everywhere(assembly: Path) -> Template:
-    return Template.read(assembly, "relevo-global")
+    return Template.read(assembly, "relevo-site")
 
 
 @pytest.fixture(scope="session")

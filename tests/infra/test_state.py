@@ -102,7 +102,12 @@ def test_stacks_are_protected_from_deletion(assembly: object) -> None:
     stacks = {
         name: found for name, found in manifest["artifacts"].items() if found["type"] == "aws:cloudformation:stack"
     }
-    assert set(stacks) == {"relevo-data", "relevo-global", *(f"relevo-{name}" for name in TOPOLOGY.region_names)}
+    assert set(stacks) == {
+        "relevo-data",
+        "relevo-global",
+        "relevo-site",
+        *(f"relevo-{name}" for name in TOPOLOGY.region_names),
+    }
     for name, stack in stacks.items():
         assert stack["properties"]["terminationProtection"] is True, name
         assert stack["environment"].startswith("aws://unknown-account/")

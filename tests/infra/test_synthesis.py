@@ -62,7 +62,7 @@ def test_cfn_lint_finds_nothing(assembly: Path) -> None:
     linter = shutil.which("cfn-lint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     assert linter
     # One Region's template stands for both: they differ by names only (test_regions_alike).
-    stacks = ("relevo-data", "relevo-global", "relevo-us-east-2")
+    stacks = ("relevo-data", "relevo-global", "relevo-site", "relevo-us-east-2")
     command = [
         linter,
         "--config-file",

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 def names(file: str) -> list[str]:
     """The names of a file's tests, in their order."""
-    return re.findall(r'^test\("([^"]+)"', (HERE / file).read_text(), re.MULTILINE)
+    return re.findall(r'^ *test\("([^"]+)"', (HERE / file).read_text(), re.MULTILINE)
 
 
 def troubles(file: str, folder: Path, *, seconds: float, environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,7 +5,7 @@ import { apiBase, failureOf } from "../../global_stack/site/src/api.ts";
 import { UNKNOWN, after } from "../../global_stack/site/src/connection.ts";
 import { change, dayBefore, hourInBogota, money, shortSpan, span } from "../../global_stack/site/src/format.ts";
 import { noticeOf } from "../../global_stack/site/src/notice.ts";
-import { EMPTY, withNewest, withOlder } from "../../global_stack/site/src/orderList.ts";
+import { EMPTY, withFurther, withNewest as newest } from "../../global_stack/site/src/orderList.ts";
 import { retryAfterMs } from "../../global_stack/site/src/polling.ts";
 import { addressOf, routeOf } from "../../global_stack/site/src/route.ts";
 import { WORDS } from "../../global_stack/site/src/words.ts";
@@ -16,10 +16,13 @@ const order = (number, status = "created") => ({
 const page = (from, to, next = "more") => ({
   orders: Array.from({ length: from - to + 1 }, (_, step) => order(from - step)), next_cursor: next,
 });
+const withNewest = (list, found) => newest(list, found, 11);
+const withOlder = (list, further) => withFurther(list, { cursor: list.next, after: list.orders.at(-1) ?? null }, further);
 const ids = (list) => list.orders.map((one) => one.order_id);
 
 test("new orders come to the top and what is older stays", () => {
   const list = withOlder(withNewest(EMPTY, page(5, 3)), page(2, 1, null));
+  assert.deepEqual(ids(list), ["o5", "o4", "o3", "o2", "o1"]);
   const grown = withNewest(list, page(7, 5));
   assert.deepEqual(ids(grown), ["o7", "o6", "o5", "o4", "o3", "o2", "o1"]);
   assert.equal(grown.complete, true);
@@ -35,7 +38,23 @@ test("an order that changed is shown as it is now, once", () => {
   const list = withNewest(EMPTY, page(3, 1));
   const changed = { orders: [order(3), order(2, "delivered"), order(1)], next_cursor: "more" };
   assert.deepEqual(withNewest(list, changed).orders.map((one) => one.status), ["created", "delivered", "created"]);
-  assert.deepEqual(ids(withOlder(list, page(2, 0))), ["o3", "o2", "o1", "o0"]);
+  const joined = withFurther(list, { cursor: list.next, after: order(2) }, page(1, 0));
+  assert.deepEqual(ids(joined), ["o3", "o2", "o1", "o0"]);
+});
+
+test("what was scrolled to is brought up to date, and only there", () => {
+  const list = withOlder(withOlder(withNewest(EMPTY, page(9, 7, "a")), page(6, 4, "b")), page(3, 1, null));
+  const [second] = list.further; // the list's second page
+  const again = withFurther(list, second, { orders: [order(6, "delivered"), order(4)], next_cursor: "more" });
+  assert.deepEqual(ids(again), ["o9", "o8", "o7", "o6", "o4", "o3", "o2", "o1"]);
+  assert.equal(again.orders[3].status, "delivered");
+  assert.deepEqual([again.further.length, again.complete], [2, true]);
+});
+
+test("a page that comes for a list that started anew is dropped", () => {
+  const list = withNewest(EMPTY, page(3, 1, "old"));
+  const anew = withNewest(list, page(60, 50, "new"));
+  assert.equal(withFurther(anew, { cursor: "old", after: order(1) }, page(0, 0)), anew);
 });
 
 test("a gap that no page covers starts the list anew", () => {
@@ -44,8 +63,16 @@ test("a gap that no page covers starts the list anew", () => {
   assert.deepEqual([ids(far).at(-1), far.next, far.complete], ["o50", "there", false]);
 });
 
+test("a rare status, of which the newest page has none, keeps what was found further down", () => {
+  const none = { orders: [], next_cursor: "further" };
+  const list = withOlder(withNewest(EMPTY, none), page(3, 1, "end"));
+  assert.deepEqual(ids(list), ["o3", "o2", "o1"]);
+  assert.deepEqual(ids(withNewest(list, none)), ["o3", "o2", "o1"]);
+  assert.deepEqual(ids(withNewest(list, page(9, 9, "further"))), ["o9", "o3", "o2", "o1"]);
+});
+
 test("an empty list that is complete says so, and one that goes on asks further", () => {
-  assert.deepEqual(withNewest(EMPTY, { orders: [], next_cursor: null }), { orders: [], next: null, complete: true });
+  assert.deepEqual(withNewest(EMPTY, { orders: [], next_cursor: null }), { ...EMPTY, complete: true });
   assert.equal(withNewest(EMPTY, { orders: [], next_cursor: "older" }).next, "older");
 });
 
@@ -60,6 +87,8 @@ test("a change of Region is noticed, and a refusal is no outage", () => {
   known = after(known, answer("us-east-2"), 4000);
   assert.deepEqual([known.failure, known.movedFrom, known.movedAt, known.region], [null, "us-east-1", 4000, "us-east-2"]);
   assert.equal(after(known, failed("missing"), 5000).failure, null);
+  const led = after(known, answer("us-east-1"), 6000); // back again, without a failure: no news for anybody
+  assert.deepEqual([led.movedFrom, led.movedAt, led.region], [null, null, "us-east-1"]);
 });
 
 test("each trouble is said in words, the worst first", () => {
@@ -69,7 +98,7 @@ test("each trouble is said in words, the worst first", () => {
   assert.equal(told(calm, status(true), { "us-east-1": 1 }), null);
   assert.equal(told(calm, status(true), { "us-east-1": 45 }), "Los pedidos recibidos en Virginia llegan con 45 s de retraso.");
   assert.equal(told(calm, status(false), { "us-east-1": 45 }), "Virginia está fuera de servicio.");
-  const moved = after(after(UNKNOWN, answer("us-east-1"), 0), answer("us-east-2"), 500);
+  const moved = after(after(after(UNKNOWN, answer("us-east-1"), 0), failed("silent"), 400), answer("us-east-2"), 500);
   assert.equal(told(moved, status(false), {}), "Virginia no responde; ahora atiende Ohio.");
   assert.equal(told(moved, status(true), {}, 500_000), null);
   assert.equal(told(after(moved, failed("offline"), 900), status(false), {}), "Este equipo no tiene conexión a internet.");
@@ -98,7 +127,7 @@ test("the API is behind the page in the lab and at its own name on AWS", () => {
 
 test("numbers, hours and days are those of Bogota and of the chosen language", () => {
   assert.equal(money("1250000.50", "es").replace(/\s/g, " "), "$ 1.250.001");
-  assert.equal(money("1250000.50", "en"), "$1,250,001");
+  assert.equal(money("1250000.50", "en").replace(/\s/g, " "), "COP 1,250,001");
   assert.equal(change(0.123, "en"), "+12%");
   assert.equal(hourInBogota("2026-11-21T04:59:00Z"), 23);
   assert.equal(dayBefore("2027-01-01"), "2026-12-31");

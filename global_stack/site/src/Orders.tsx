@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState, type FormEvent } from "react";
 import { STATUSES, type Order, type Page, type Status } from "./documents.ts";
 import { clock, count, dayAndClock, money } from "./format.ts";
-import { EMPTY, withNewest, withOlder, type OrderList } from "./orderList.ts";
+import { EMPTY, withFurther, withNewest, type Further, type OrderList } from "./orderList.ts";
 import { Empty, Skeleton, StatusChip, useWords } from "./parts.tsx";
 import { ask, usePolled } from "./polling.ts";
 import { addressOf } from "./route.ts";
@@ -63,17 +63,28 @@ function List(props: { status: Status | null }) {
   const [list, setList] = useState<OrderList>(EMPTY);
   const [loadingMore, setLoadingMore] = useState(false);
   const end = useRef<HTMLDivElement>(null);
-  const polled = usePolled<Page>(pathOf(props.status), LIST_EVERY_MS, (page) =>
-    setList((before) => withNewest(before, page)),
+  const turn = useRef(0);
+  const polled = usePolled<Page>(pathOf(props.status), LIST_EVERY_MS, (page) => {
+    setList((before) => withNewest(before, page, PAGE));
+    // What was scrolled to changes too: one further page each time, in turn.
+    const further = list.further[turn.current++ % Math.max(list.further.length, 1)];
+    if (further) void bring(further);
+  });
+
+  const bring = useCallback(
+    async (further: Further) => {
+      const found = await ask<Page>(pathOf(props.status, further.cursor));
+      if (found && "body" in found) setList((before) => withFurther(before, further, found.body));
+    },
+    [props.status],
   );
 
   const more = useCallback(async () => {
     if (!list.next || loadingMore) return;
     setLoadingMore(true);
-    const found = await ask<Page>(pathOf(props.status, list.next));
+    await bring({ cursor: list.next, after: list.orders.at(-1) ?? null });
     setLoadingMore(false);
-    if (found && "body" in found) setList((before) => withOlder(before, found.body));
-  }, [list.next, loadingMore, props.status]);
+  }, [list, loadingMore, bring]);
 
   useEffect(() => {
     const watch = new IntersectionObserver((seen) => seen.some((one) => one.isIntersecting) && void more(), {

@@ -5,6 +5,8 @@ import { change, count, dayName, hourInBogota, money } from "./format.ts";
 import { HourChart } from "./HourChart.tsx";
 import { Card, Empty, Ranking, Skeleton, useWords } from "./parts.tsx";
 
+const WORTH_COMPARING = 0.1; // of yesterday's sales
+
 export function Today(props: { metrics: Metrics | null; yesterday: Metrics | null }) {
   const { words, language } = useWords();
   const { metrics, yesterday } = props;
@@ -107,7 +109,8 @@ function Compared(props: { metrics: Metrics; yesterday: Metrics }) {
   const hour = hourInBogota(metrics.as_of);
   const until = (document: Metrics) => hours(document).slice(0, hour).reduce((sum, amount) => sum + amount, 0);
   const before = until(yesterday);
-  const ratio = before > 0 ? until(metrics) / before - 1 : null;
+  // Early in the day a few orders more or less would look like news.
+  const ratio = before > Number(yesterday.sales) * WORTH_COMPARING ? until(metrics) / before - 1 : null;
   return (
     <>
       {ratio !== null && (

@@ -28,14 +28,15 @@ export function after(known: Connection, answer: Answer<unknown>, now: number): 
     if (!isNoAnswer(answer.failure)) return { ...known, failure: null, failingSince: null };
     return { ...known, failure: answer.failure, failingSince: known.failingSince ?? now };
   }
-  const moved = known.region !== "" && answer.region !== "" && answer.region !== known.region;
+  const changed = known.region !== "" && answer.region !== "" && answer.region !== known.region;
+  const moved = changed && known.failure !== null; // else somebody led the traffic there
   return {
     region: answer.region || known.region,
     answeredAt: now,
     failure: null,
     failingSince: null,
-    movedFrom: moved ? known.region : known.movedFrom,
-    movedAt: moved ? now : known.movedAt,
+    movedFrom: moved ? known.region : changed ? null : known.movedFrom,
+    movedAt: moved ? now : changed ? null : known.movedAt,
   };
 }
 

@@ -4,18 +4,21 @@ import type { Language } from "./settings.ts";
 const LOCALES: Record<Language, string> = { es: "es-CO", en: "en-US" };
 const ZONE = "America/Bogota";
 
+/** In Spanish `$` means pesos; who reads English may think of other dollars. */
+function pesos(language: Language): Intl.NumberFormatOptions {
+  return { style: "currency", currency: "COP", currencyDisplay: language === "es" ? "narrowSymbol" : "code" };
+}
+
 /** Pesos without cents: `$ 1.250.000`. For showing only; sums are the API's. */
 export function money(amount: string | number, language: Language): string {
-  return new Intl.NumberFormat(LOCALES[language], {
-    style: "currency", currency: "COP", currencyDisplay: "narrowSymbol", maximumFractionDigits: 0,
-  }).format(Number(amount));
+  return new Intl.NumberFormat(LOCALES[language], { ...pesos(language), maximumFractionDigits: 0 }).format(Number(amount));
 }
 
 /** Short enough for an axis: `$ 1,3 M`. */
 export function shortMoney(amount: number, language: Language): string {
   return new Intl.NumberFormat(LOCALES[language], {
-    style: "currency", currency: "COP", currencyDisplay: "narrowSymbol", notation: "compact", maximumFractionDigits: 1,
-    minimumFractionDigits: 0,
+    style: "currency", currency: "COP", currencyDisplay: "narrowSymbol", // an axis has no room for the code
+    notation: "compact", maximumFractionDigits: 1, minimumFractionDigits: 0,
   }).format(amount);
 }
 
