@@ -117,8 +117,8 @@ def show_matrix(console: Console, cells: list[Cell], results: Mapping[Key, CellR
 def _in_short(result: CellResult | None) -> str:
     if result is None:
         return "[dim]-[/dim]"
-    if result.passed:
-        return f"[green]{_text(result.converged_seconds)}[/green]"
+    if result.passed and result.converged_seconds is not None:
+        return f"[green]{result.converged_seconds:.1f}[/green]"
     return f"[bold red]{sum(result.counts.values()) or 'red'}[/bold red]"
 
 
