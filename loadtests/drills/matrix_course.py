@@ -6,6 +6,7 @@ is red. Rollback: heal, and readmit whom the sentinels have drained.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,9 +16,12 @@ from loadtests.drills.lab_access import LabError
 from loadtests.drills.matrix import STOP_SECONDS, Cell, Fault
 from loadtests.drills.observers import Observers
 from loadtests.drills.plan import DrillPlan
+from loadtests.drills.probe import TROUBLE
 from loadtests.drills.programs import LoadProcess
 from loadtests.lab.poison import STILL_THERE
 from loadtests.shapes import Step
+from shared.adapters.control import Control
+from shared.domain.takeover import NOBODY
 from shared.slo import CELL, Timing
 from shared.topology import TOPOLOGY
 
@@ -118,7 +122,8 @@ class SittingConductor(Conductor):
         self._watch(lambda: False, self._lengths.before_takeover)
         if takeover is not None:
             self._strike(runs[0])
-        if not self._watch(lambda: lost in self._drained(), self._lengths.takeover_at_most) and runs:
+        survivor = TOPOLOGY.peer_of(lost)
+        if not self._watch(lambda: lost in self._drained(survivor), self._lengths.takeover_at_most) and runs:
             runs[0].troubles.append(f"{lost} was never found lost: there was no takeover")
         if takeover is not None:
             runs[0].ended = time.time()
@@ -183,12 +188,14 @@ class SittingConductor(Conductor):
             self._on_cell(run)
 
     def _readmit_all(self) -> None:
-        for region in self._drained():
+        for region in self._drained(*TOPOLOGY.region_names):
             self._readmit(region)
 
-    def _drained(self) -> list[str]:
-        try:
-            regions = self._observers.lab.status()["regions"]
-        except LabError:  # it looks at both Regions, one of which may be lost
-            return []
-        return [name for name, state in regions.items() if state.get("drained")]
+    def _drained(self, *asked: str) -> set[str]:
+        """Who is drained, as the replicas of the register in these Regions say: health checks learn it later."""
+        found = set()
+        for name in asked:
+            client = self._observers.lab.regions[name].client("dynamodb")
+            with contextlib.suppress(*TROUBLE):  # whoever is slow is asked again, and its peer knows too
+                found.add(Control(client, TOPOLOGY.control_table).register().draining)
+        return found - {NOBODY}

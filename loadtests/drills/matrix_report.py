@@ -99,28 +99,27 @@ def headline_of(results: Iterable[CellResult]) -> str:
 
 def show_matrix(console: Console, cells: list[Cell], results: Mapping[Key, CellResult]) -> None:
     """Print the table, and what did not hold."""
-    table = Table(title="chaos matrix: lost + doubled, seconds until equal")
-    table.add_column("fault")
-    columns = [(phase, region) for phase in PHASES for region in TOPOLOGY.region_names]
-    for phase, region in columns:
-        table.add_column(f"{phase}\n{region}", justify="right")
+    table = Table(title=f"chaos matrix: seconds until equal, {' / '.join(TOPOLOGY.region_names)}")
+    table.add_column("fault", no_wrap=True)
+    for phase in PHASES:
+        table.add_column(phase, justify="right", no_wrap=True)
     for fault in dict.fromkeys(cell.fault.name for cell in cells):
-        row = []
-        for phase, region in columns:
-            result = results.get((fault, phase, region))
-            if result is None:
-                row.append("[dim]-[/dim]")
-                continue
-            wrong = sum(result.counts.values())
-            text = f"{wrong}, {_text(result.converged_seconds, ' s')}"
-            row.append(f"[green]{text}[/green]" if result.passed else f"[bold red]{text}[/bold red]")
-        table.add_row(fault, *row)
+        pairs = [[results.get((fault, phase, region)) for region in TOPOLOGY.region_names] for phase in PHASES]
+        table.add_row(fault, *(" / ".join(_in_short(result) for result in pair) for pair in pairs))
     console.print(table)
     for result in results.values():
         for trouble in result.troubles:
             console.print(
                 f"  {result.fault} / {result.phase} / {result.region}: {trouble}", soft_wrap=True, markup=False
             )
+
+
+def _in_short(result: CellResult | None) -> str:
+    if result is None:
+        return "[dim]-[/dim]"
+    if result.passed and result.converged_seconds is not None:
+        return f"[green]{result.converged_seconds:.1f}[/green]"
+    return f"[bold red]{sum(result.counts.values()) or 'red'}[/bold red]"
 
 
 def _page(cells: list[Cell], results: Mapping[Key, CellResult], passed: bool, timing: Timing, at: str) -> str:
