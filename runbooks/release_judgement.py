@@ -26,6 +26,7 @@ STEPS: Final = (
     Step("relevo-data", TOPOLOGY.owner_region),
     Step("relevo-global", "us-east-1"),  # where Route 53 writes its metrics
     *(Step(f"relevo-{region}", region, is_baked=True) for region in TOPOLOGY.release_order),
+    Step("relevo-site", "us-east-1"),  # CloudFront takes certificates from here; it reads the Regions' buckets
 )
 
 
