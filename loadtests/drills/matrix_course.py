@@ -40,8 +40,8 @@ class Lengths:
 
 
 LENGTHS: dict[Timing, Lengths] = {
-    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, calm_at_most=12.0),
-    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, calm_at_most=60.0),
+    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, calm_at_most=45.0),
+    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, calm_at_most=150.0),
 }
 
 
@@ -180,13 +180,13 @@ class SittingConductor(Conductor):
         return False
 
     def _finish(self, runs: list[CellRun]) -> None:
-        """Readmit whom the sentinels have drained; what cells are answerable for is to be complete before the next."""
+        """Readmit whom the sentinels have drained; before the next cell all is complete and both Regions serve."""
         self._readmit_all()
         ended = time.time()
         for run in runs:
             run.ended = run.ended or ended
         self._enter("calm", QUIET_LOAD, steady=False)
-        self._watch(lambda: self._observers.complete_until(ended), self._lengths.calm_at_most)
+        self._watch(lambda: self._all_well() and self._observers.complete_until(ended), self._lengths.calm_at_most)
         self._readmit_all()  # a sentinel may have found out late
         for run in runs:
             self._on_cell(run)
@@ -194,6 +194,11 @@ class SittingConductor(Conductor):
     def _readmit_all(self) -> None:
         for region in self._drained(*TOPOLOGY.region_names):
             self._readmit(region)
+
+    def _all_well(self) -> bool:
+        """Whether health checks found every Region healthy the last time."""
+        latest = {sample.region: sample.healthy for sample in list(self._observers.status.samples)[-4:]}
+        return len(latest) == len(TOPOLOGY.region_names) and all(latest.values())
 
     def _drained(self, *asked: str) -> set[str]:
         """Who is drained, as the replicas of the register in these Regions say: health checks learn it later."""
