@@ -135,7 +135,7 @@ def matrix(
         list[str] | None, typer.Option("--phase", help=f"One of {', '.join(PHASES)} alone; may be repeated.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option("--region", help="Faults in this Region alone.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings that an earlier run ended.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings of an earlier run that held.")] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder for the table and the sittings.")] = Path("out/matrix"),
 ) -> None:
     """Every fault in every situation, in either Region, judged cell by cell: 40 minutes with --quick, else hours."""

@@ -26,6 +26,7 @@ from shared.slo import CELL, Timing
 from shared.topology import TOPOLOGY
 
 QUIET_LOAD, USUAL_LOAD, FULL_LOAD = 3.0, 5.0, 10.0
+RETURNING_SHARE = 0.5  # of the load, while a Region works off what it missed: two cores do both (see DrillPlan)
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ class Lengths:
 
 
 LENGTHS: dict[Timing, Lengths] = {
-    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, calm_at_most=12.0),
-    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, calm_at_most=60.0),
+    "quick": Lengths(fault=1.0, before_takeover=4.0, takeover_at_most=25.0, calm_at_most=45.0),
+    "real": Lengths(fault=10.0, before_takeover=40.0, takeover_at_most=200.0, calm_at_most=150.0),
 }
 
 
@@ -104,7 +105,7 @@ class SittingConductor(Conductor):
 
     def _alone(self, cell: Cell, load: float) -> None:
         run = self._begin(cell, load)
-        self._strike(run)
+        self._strike(run, load)
         run.well_at = run.healed_at
         self._finish([run])
 
@@ -121,7 +122,7 @@ class SittingConductor(Conductor):
         self.course.mark(f"{lost} is lost", "fault")
         self._watch(lambda: False, self._lengths.before_takeover)
         if takeover is not None:
-            self._strike(runs[0])
+            self._strike(runs[0], USUAL_LOAD)
         survivor = TOPOLOGY.peer_of(lost)
         if not self._watch(lambda: lost in self._drained(survivor), self._lengths.takeover_at_most) and runs:
             runs[0].troubles.append(f"{lost} was never found lost: there was no takeover")
@@ -129,10 +130,11 @@ class SittingConductor(Conductor):
             runs[0].ended = time.time()
         if return_ is not None:
             runs.append(self._begin(return_, USUAL_LOAD))
+        self._load.steer(f"{lost} returns", USUAL_LOAD * RETURNING_SHARE)
         lab.heal("region-loss")
         self.course.mark(f"{lost} is back", "heal")
         if return_ is not None:
-            self._strike(runs[-1])
+            self._strike(runs[-1], USUAL_LOAD)
         for run in runs:
             run.well_at = time.time()
         self._finish(runs)
@@ -143,8 +145,8 @@ class SittingConductor(Conductor):
         self.runs.append(run)
         return run
 
-    def _strike(self, run: CellRun) -> None:
-        """Let the fault happen for its time, or until nobody is served."""
+    def _strike(self, run: CellRun, load: float) -> None:
+        """Let the fault happen for its time, or until nobody is served; a lost Region returns to half of the load."""
         lab, fault = self._observers.lab, run.cell.fault
         try:
             for request in fault.requests_for(run.cell.region):
@@ -155,6 +157,8 @@ class SittingConductor(Conductor):
         except LabError as error:
             run.troubles.append(f"the fault could not be injected: {error}")
         finally:
+            if fault.loses_region:
+                self._load.steer(run.cell.name, load * RETURNING_SHARE)
             for kind in fault.kinds:
                 self._heal(run, kind)
             run.healed_at = self.course.mark(f"{fault.name} is over", "heal")
@@ -176,13 +180,13 @@ class SittingConductor(Conductor):
         return False
 
     def _finish(self, runs: list[CellRun]) -> None:
-        """Readmit whom the sentinels have drained; what cells are answerable for is to be complete before the next."""
+        """Readmit whom the sentinels have drained; before the next cell all is complete and both Regions serve."""
         self._readmit_all()
         ended = time.time()
         for run in runs:
             run.ended = run.ended or ended
-        self._enter("calm", USUAL_LOAD, steady=False)
-        self._watch(lambda: self._observers.complete_until(ended), self._lengths.calm_at_most)
+        self._enter("calm", QUIET_LOAD, steady=False)
+        self._watch(lambda: self._all_well() and self._observers.complete_until(ended), self._lengths.calm_at_most)
         self._readmit_all()  # a sentinel may have found out late
         for run in runs:
             self._on_cell(run)
@@ -190,6 +194,11 @@ class SittingConductor(Conductor):
     def _readmit_all(self) -> None:
         for region in self._drained(*TOPOLOGY.region_names):
             self._readmit(region)
+
+    def _all_well(self) -> bool:
+        """Whether health checks found every Region healthy the last time."""
+        latest = {sample.region: sample.healthy for sample in list(self._observers.status.samples)[-4:]}
+        return len(latest) == len(TOPOLOGY.region_names) and all(latest.values())
 
     def _drained(self, *asked: str) -> set[str]:
         """Who is drained, as the replicas of the register in these Regions say: health checks learn it later."""

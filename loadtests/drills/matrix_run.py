@@ -121,14 +121,15 @@ class Sitting(Drill):
 def run_matrix(timing: Timing, cells: list[Cell], out: Path, console: Console, *, resume: bool) -> bool:
     """Run the cells that make sense, those of a fault together; return whether everything held.
 
-    ``resume`` keeps the sittings that an earlier run ended. Raises ``LabError`` when the matrix could not be run.
+    ``resume`` keeps the sittings of an earlier run that held. Raises ``LabError`` when the matrix could not be run.
     """
     out.mkdir(parents=True, exist_ok=True)
     file = out / "matrix.json"
     results, sittings = read_matrix(file, timing) if resume else ({}, {})
     sensible = [cell for cell in cells if cell.absent_because is None]
     todo = [(name, list(group)) for name, group in groupby(sensible, key=lambda cell: cell.fault.name)]
-    todo = [(name, group) for name, group in todo if not all(_key(cell) in results for cell in group)]
+    held = {key for key, result in results.items() if result.passed and sittings.get(result.fault)}
+    todo = [(name, group) for name, group in todo if not all(_key(cell) in held for cell in group)]
     bar = MatrixBar(console, sum(len(group) for _, group in todo))
     started_here = ensure_lab(timing == "quick")
     bar.start()

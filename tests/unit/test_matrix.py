@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from loadtests.drills import matrix_judge
 from loadtests.drills.evidence import Evidence
@@ -16,7 +18,7 @@ from loadtests.drills.freshness import Sighting
 from loadtests.drills.matrix import FAULTS, PHASES, Cell, all_cells, chosen_cells
 from loadtests.drills.matrix_course import CellRun
 from loadtests.drills.matrix_judge import CellResult, judge_cell
-from loadtests.drills.matrix_report import words_of, write_matrix
+from loadtests.drills.matrix_report import show_matrix, words_of, write_matrix
 from loadtests.drills.matrix_run import read_matrix
 from loadtests.drills.tracker import Arrivals
 from loadtests.lab.faults import KINDS
@@ -194,3 +196,12 @@ def test_the_verdict_holds_only_if_every_sensible_cell_was_run_and_held(tmp_path
     assert not verdict(ran[0], replace(ran[1], passed=False))
     assert not verdict(*ran, sittings={"freeze": False})
     assert not verdict()
+
+
+def test_the_terminal_shows_seconds_of_what_held_and_names_what_did_not() -> None:
+    console = Console(width=80, record=True, file=io.StringIO())
+    held, red = judged(early()), replace(judged(early()), region=PEER, passed=False, troubles=("it broke",))
+    show_matrix(console, chosen_cells(["freeze"], [], []), {result.key: result for result in (held, red)})
+    text = console.export_text()
+    assert "0.7 / red" in text
+    assert f"freeze / steady / {PEER}: it broke" in text
