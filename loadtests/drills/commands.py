@@ -21,6 +21,7 @@ from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.verdict import Verdict
+from loadtests.simulation import commands as simulation
 from shared.topology import TOPOLOGY
 
 drill = typer.Typer(
@@ -111,6 +112,7 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills, and the forecasts of what they rehearse, to the `relevo` command."""
+    """Add the drills, the forecasts of what they rehearse, and the simulator to the `relevo` command."""
     app.add_typer(drill, name="drill")
     forecast.register(app)
+    simulation.register(app)

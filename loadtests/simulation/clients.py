@@ -13,10 +13,10 @@ from shared.domain.instants import to_text
 from shared.domain.orders import body_hash, event_id, order_id_for_key
 from shared.topology import STATUSES
 
-ORDERS: Final = 4
 SESSIONS: Final = 3
 SUBJECT: Final = "ana"
 MOST_TRIES: Final = 6
+AUDITOR: Final = -1  # the session that asks when everything has come to rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class Answer:
 class Call:
     """One request of a client and its answer; ``None`` if none came."""
 
-    number: int
+    number: int  # in the order in which they ended
+    begun: int  # how many had ended when it began
     session: int
     region: str
     order_id: str
@@ -90,12 +91,12 @@ def said_by(sent: Sent) -> tuple[Any, ...]:
     return (sent.status, int(sent.body.get("attempt", 1)), sent.body.get("courier"), sent.body.get("note"))
 
 
-def command_of(salt: Salt, *, now: datetime) -> Sent:
+def command_of(salt: Salt, *, orders: int, now: datetime) -> Sent:
     """A command about one of a few orders; not every one names a key, items, a courier or a time."""
-    number, status = salt.pick(ORDERS), STATUSES[salt.pick(len(STATUSES))]
+    number, status = salt.pick(orders), STATUSES[salt.pick(len(STATUSES))]
     body: dict[str, Any] = {"status": status}
     has_key = salt.one_in(2)
-    key = f"k{salt.pick(40)}" if has_key else None
+    key = f"k{salt.pick(8)}" if has_key else None
     if key is None or not salt.one_in(8):
         body["order_id"] = f"o{number}"
     if status in ("created", "delivered", "in_transit") and not salt.one_in(3):
@@ -105,9 +106,15 @@ def command_of(salt: Salt, *, now: datetime) -> Sent:
         body["courier"] = ("Luis", "Eva")[salt.pick(2)]
     if salt.one_in(3):
         body["occurred_at"] = to_text(now - timedelta(minutes=10 + salt.pick(60)))
-    if (status == "failed" and key is None) or salt.one_in(3):
+    if (status == "failed" and key is None) or not salt.one_in(2):
         body["attempt"] = 1 + salt.pick(3)
     return sent_of(body, key, session=salt.pick(SESSIONS))
+
+
+def next_after(sent: Sent) -> Sent:
+    """The next attempt at the same: what comes behind a command in its lane."""
+    body = {**sent.body, "order_id": sent.order_id, "attempt": int(sent.body.get("attempt", 1)) + 1}
+    return sent_of(body, None, session=sent.session)
 
 
 def sent_of(body: Mapping[str, Any], key: str | None, *, session: int) -> Sent:

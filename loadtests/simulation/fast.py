@@ -43,7 +43,7 @@ def product() -> Product:
     def content_of(record: dict[str, Any]) -> Any:
         content = record["content"]
         if type(content) is StoredBeat:
-            return heartbeat(content.region, content.number, to_text(content.beat.beat_at))
+            return heartbeat(content.region, content.number, content.text)
         if type(content) is Garbage:
             raise MalformedItemError(content.name)
         return content
@@ -74,10 +74,10 @@ class FastShore(Shore):
 
     def restart(self) -> None:
         found = product()
-        projection = Projection(self.orders, self.view, timing=TIMING, clock=self.clock)  # type: ignore[arg-type]
+        self._projection = Projection(self.orders, self.view, timing=TIMING, clock=self.clock)  # type: ignore[arg-type]
         shared: dict[str, Any] = {"region": self.name, "topic": self, "bus": self, "timing": TIMING}
         self._relay = found["relay"].Relay(
-            **shared, projection=projection, view=self.view, work=self.view, notes=self.view, clock=self.clock
+            **shared, projection=self._projection, view=self.view, work=self.view, notes=self.view, clock=self.clock
         )
         self._processor = found["processor"].Processor(
             self.name, self.orders, lambda: self._peer().orders, OLD_MESSAGE, self.clock
@@ -102,7 +102,7 @@ class FastShore(Shore):
                 failed.append(publication)
                 continue
             self.world.note_published(
-                self, event_id=event.event_id, origin=event.origin_region, attempt=publication.attempt
+                self, event.event_id, origin=event.origin_region, attempt=publication.attempt
             )
             self.enqueue(
                 status=event.status,
@@ -212,6 +212,12 @@ class FastShore(Shore):
         self.drains.drain(region, by=by, reason=reason, now=now)
         self.world.note_drained(self)
 
+    def project(self, order_id: str) -> None:
+        try:
+            self._projection.project(order_id, even_if_equal=True)
+        except Exception as error:
+            unavailable(error)
+
     # Operators, and what somebody puts into the log.
 
     def garble(self, salt: int) -> None:
@@ -298,4 +304,4 @@ def unavailable(error: Exception) -> Answer:
     return Answer(503, kind="dependency")
 
 
-_ = (UTC, effect_of, TOPOLOGY)
+

@@ -12,6 +12,8 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
+from loadtests.drills.fold import precedence, summarize
+from loadtests.simulation.checker import contradictions
 from loadtests.simulation.clients import Sent
 from loadtests.simulation.shore import Shore
 from loadtests.simulation.world import World
@@ -20,14 +22,14 @@ from shared.domain.effects import Effect, effect_of
 from shared.domain.kpis import Figures, contribution_of
 from shared.domain.orders import Event, OrderState, fold, publishable
 from shared.topology import TOPOLOGY
-from loadtests.drills.fold import precedence, summarize
 
 Contents = dict[tuple[str, str], Event | Effect]
 
 
-def broken(world: World, *, content_differs: int) -> Iterator[str]:
+def broken(world: World) -> Iterator[str]:
     """Each invariant that does not hold, in words."""
     yield from world.faults
+    yield from contradictions(world.calls, world.sent)
     first, *others = [dict(shore.contents()) for shore in world.shores]
     # I3: replicas are equal.
     for shore, contents in zip(world.shores[1:], others, strict=True):
@@ -35,18 +37,21 @@ def broken(world: World, *, content_differs: int) -> Iterator[str]:
             if first.get(key) != contents.get(key):
                 yield f"I3 {key} differs between {world.shores[0].name} and {shore.name}"
     events = {key[1].removeprefix("EVENT#"): found for key, found in first.items() if isinstance(found, Event)}
-    effects = {key[1].removeprefix("EFFECT#"): found for key, found in first.items() if isinstance(found, Effect)}
+    effects: dict[str, Effect] = {}
+    for found in first.values():
+        if isinstance(found, Effect) and effects.setdefault(found.event_id, found) is not found:
+            yield f"I2 {found.status} of {found.order_id} ({found.event_id[:8]}) has two effects"
     by_order: dict[str, list[Event]] = defaultdict(list)
     for event in events.values():
         by_order[event.order_id].append(event)
     yield from _acknowledged(world, events)
-    yield from _effects(world, events, effects, by_order, content_differs)
+    yield from _effects(world, events, effects, by_order)
     states: dict[str, OrderState] = {}
-    for order_id, found in by_order.items():
-        state = fold(found)
+    for order_id, of_order in by_order.items():
+        state = fold(of_order)
         if state is not None:
             states[order_id] = state
-            yield from _folds(found, state)
+            yield from _folds(of_order, state)
     yield from _views(world, states, events, effects)
     if not world.disturbed:
         for shore in world.shores:
@@ -80,8 +85,7 @@ def _says(event: Event, sent: Sent) -> bool:
 
 
 def _effects(
-    world: World, events: Mapping[str, Event], effects: Mapping[str, Effect], by_order: Mapping[str, list[Event]],
-    content_differs: int,
+    world: World, events: Mapping[str, Event], effects: Mapping[str, Effect], by_order: Mapping[str, list[Event]]
 ) -> Iterator[str]:  # fmt: skip
     """I2 and I10: each event has its one effect, the pure function of it, announced; some wait for their items."""
     complete = {}
@@ -96,8 +100,8 @@ def _effects(
             yield f"I2 {event.status} of {event.order_id} ({event_id[:8]}) has no effect"
         elif effects[event_id].content != effect_of(event, origin_region="", recorded_at=event.recorded_at).content:
             yield f"I2 the effect of {event.status} of {event.order_id} is not the function of its event"
-    if content_differs:
-        yield f"I2 {content_differs} effects would have changed"
+    if world.content_differs:
+        yield f"I2 {world.content_differs} effects would have changed"
     for event_id, effect in effects.items():
         hashes = set(world.announced[event_id])
         if not hashes:

@@ -16,6 +16,7 @@ from shared.adapters import items
 from shared.adapters.control import RegisterTakenError
 from shared.adapters.order_log import Beat, EffectWrite, OrderRecord, heartbeat_key
 from shared.domain.effects import Effect
+from shared.domain.instants import to_text
 from shared.domain.orders import Event
 from shared.domain.takeover import NOBODY, Register
 
@@ -33,6 +34,7 @@ class StoredBeat:
     region: str
     number: int
     beat: Beat
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,10 @@ class MemoryLog:
         return found
 
     def beat(self, *, region: str, numbers: Iterable[int], now: datetime, announced_through: datetime | None) -> None:
+        content, text = Beat(now, announced_through), to_text(now)
         for number in numbers:
             self._step()
-            beat = StoredBeat(region, number, Beat(now, announced_through))
+            beat = StoredBeat(region, number, content, text)
             self.replica.put((heartbeat_key(region, number), "HEARTBEAT"), beat)
 
     def newest_beat(self, *, region: str, numbers: Iterable[int]) -> Beat | None:

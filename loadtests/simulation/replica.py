@@ -72,6 +72,7 @@ class Replica(Table):
         self.stamps: dict[Key, Stamp] = {}
         self.stream: list[list[Change]] = [[] for _ in range(SHARDS)]
         self.changes: list[Change] = []
+        self.own: set[str] = set()  # sort keys of what this Region wrote
         self.overwritten: list[Key] = []  # by this Region's own writes
 
     def put(self, key: Key, content: Any) -> None:
@@ -82,6 +83,7 @@ class Replica(Table):
             self.overwritten.append(key)
             # Whoever overwrites has seen what was there: the later write wins everywhere, whatever a clock says.
             stamp = max(stamp, (known[0] + timedelta(microseconds=1), self.region))
+        self.own.add(key[1])
         self._take(key, stamp, content)
         self._send(Arrival(self.name, key, stamp, content))
 

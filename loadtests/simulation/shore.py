@@ -176,6 +176,10 @@ class Shore(ABC):
         """One look of the sentinel."""
 
     @abstractmethod
+    def project(self, order_id: str) -> None:
+        """Project one order beside the relay, as `relevo reconcile --rebuild` does."""
+
+    @abstractmethod
     def restart(self) -> None:
         """The Region's functions start cold: what they remembered is gone."""
 

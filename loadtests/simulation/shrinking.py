@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from loadtests.simulation.history import History
 
@@ -24,6 +25,6 @@ def shrink(history: History, fails: Callable[[History], bool], *, tries: int = 2
             break
         width = width if smaller and width == 1 else max(width // 2, 1)
     found = history.part(kept)
-    if found.regions > 2 and fails(fewer := History(2, found.steps)):
+    if found.regions > 2 and fails(fewer := replace(found, regions=2)):
         return fewer
     return found

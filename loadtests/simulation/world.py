@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from botocore.exceptions import ClientError, ConnectTimeoutError
 
 from loadtests.simulation.clients import (
+    AUDITOR,
     MOST_TRIES,
-    ORDERS,
     SESSIONS,
+    Answer,
     Call,
     Sent,
     Session,
     command_of,
+    next_after,
     sent_of,
     standing_of,
 )
@@ -33,10 +37,12 @@ START: Final = datetime(2026, 11, 21, 4, 30, tzinfo=UTC)  # half an hour before 
 MOMENT: Final = timedelta(milliseconds=1)
 WAITS: Final = (0.1, 1, 5, 15, 15, 31, 61)  # seconds
 LONG_WAITS: Final = (130, 310, 1600)
+HEDGED: Final = 4  # every so many commands are sent again although they were acknowledged
+LOOKS_BEFORE_LOST: Final = 2  # as the design page says, whatever the product counts to
 POISON: Final = "{"  # a message that no processor can read
 CALLS_BEFORE_A_CRASH: Final = 24
 # What may run while another function waits for AWS.
-WITHIN: Final = ("send", "replicate", "relay", "process", "look", "replicate", "relay", "read")
+WITHIN: Final = ("send", "retry", "read", "replicate", "relay", "process", "look", "reconcile", "replicate", "relay")
 # After a history, everything that is up works until nothing is left; minutes between the rounds let due work come.
 ROUNDS: Final = (15, 15, 61, 61, 61, 301, 301, 301, 1501, 1501, 61, 301, 1501, 301)
 
@@ -55,6 +61,7 @@ class World:
         self.sessions = [Session() for _ in range(SESSIONS)]
         self.announced: dict[str, list[str]] = defaultdict(list)  # what each effect was announced as
         self.faults: list[str] = []  # what was seen to be wrong while it happened
+        self.content_differs = 0  # effects that would have changed, as the product counted them
         self.disturbed = False  # work was taken over, parked or dead-lettered: lanes may lose their order
         names = NAMES[: history.regions]
         self.links = {(source, to): [] for source in names for to in names if source != to}
@@ -97,22 +104,21 @@ class World:
     def note_announced(self, event_id: str, content_hash: str) -> None:
         self.announced[event_id].append(content_hash)
 
-    def note_published(self, shore: Shore, *, event_id: str, origin: str, attempt: int) -> None:
-        """Work of another Region is published only after a takeover, which has to be allowed."""
-        if origin == shore.name:
+    def note_published(self, shore: Shore, event_id: str, *, origin: str, attempt: int) -> None:
+        """What a Region did not write itself, it publishes only after a takeover, which has to be allowed."""
+        if f"EVENT#{event_id}" in shore.log.own:
             return
-        if attempt == 0:
-            self.faults.append(f"{shore.name} published {event_id[:8]} of {origin} without taking it over")
         self.disturbed = True
-        lost = shore.unseen_looks >= 2
-        if not lost and shore.register().draining != origin:
-            self.faults.append(f"{shore.name} took over {event_id[:8]} of {origin}, which was neither lost nor drained")
+        if attempt == 0:
+            self.faults.append(f"origin: {shore.name} published {event_id[:8]} of {origin} without taking it over")
+        elif shore.unseen_looks < LOOKS_BEFORE_LOST and shore.register().draining != origin:
+            self.faults.append(f"takeover: {shore.name} took {event_id[:8]} of {origin}, neither lost nor drained")
 
     def note_drained(self, shore: Shore) -> None:
         """A sentinel named its peer as lost: two looks in a row must have found it so."""
         self.disturbed = True
-        if shore.unseen_looks < 2:
-            self.faults.append(f"the sentinel of {shore.name} drained its peer after {shore.unseen_looks} bad looks")
+        if shore.unseen_looks < LOOKS_BEFORE_LOST:
+            self.faults.append(f"takeover: {shore.name} drained its peer after {shore.unseen_looks} bad looks")
 
     # Steps.
 
@@ -122,7 +128,10 @@ class World:
         salt, shore = Salt(step.salt), self.shores[step.region % len(self.shores)]
         match step.kind:
             case "send":
-                self.submit(shore, command_of(salt, now=self.now), 0)
+                self.submit(shore, command_of(salt, orders=self.history.orders, now=self.now), 0)
+            case "next":
+                if self.sent:
+                    self.submit(shore, next_after(next(reversed(self.sent.values()))), 0)
             case "retry":
                 if self.waiting:
                     sent, tries = self.waiting.pop(salt.pick(len(self.waiting)))
@@ -142,10 +151,10 @@ class World:
             case "long":
                 self.wait(LONG_WAITS[salt.pick(len(LONG_WAITS))])
             case _:
-                self._disturb(step.kind, shore, salt)
+                self._disturb(step, shore, salt)
 
-    def _disturb(self, kind: str, shore: Shore, salt: Salt) -> None:
-        match kind:
+    def _disturb(self, step: Step, shore: Shore, salt: Salt) -> None:
+        match step.kind:
             case "skew":
                 shore.skew = timedelta(seconds=salt.pick(600) - 300)
             case "crash":
@@ -157,6 +166,9 @@ class World:
                 kind = WITHIN[salt.pick(len(WITHIN))]
                 where = shore if salt.pick(2) else self.shores[salt.pick(len(self.shores))]
                 shore.interruption = Step(kind, self.shores.index(where), salt.pick(10**9))
+            case "race":
+                shore.interrupt_in = 1 + salt.pick(8)
+                shore.interruption = Step("reconcile", step.region, salt.pick(10**9))
             case "refuse":
                 shore.refusals = 1 + salt.pick(4)
             case "mute":
@@ -174,7 +186,7 @@ class World:
             case "restart":
                 shore.restart()
             case _:
-                self._operate(kind, shore, salt)
+                self._operate(step.kind, shore, salt)
 
     def _operate(self, kind: str, shore: Shore, salt: Salt) -> None:
         """What operators do, and what somebody puts where it does not belong."""
@@ -188,12 +200,16 @@ class World:
                 shore.garble(salt.pick(1000))
             case "poison":
                 self.disturbed = True
-                group = f"o{salt.pick(ORDERS)}"
+                group = f"o{salt.pick(self.history.orders)}"
                 shore.enqueue(
                     status=STATUSES[salt.pick(len(STATUSES))], group=group, body=POISON, deduplication_id=str(self.now)
                 )
             case "redrive":
                 shore.redrive(STATUSES[salt.pick(len(STATUSES))])
+            case "reconcile":
+                order_ids = sorted({sent.order_id for sent in self.sent.values()})
+                if order_ids:
+                    shore.run(lambda: shore.project(order_ids[salt.pick(len(order_ids))]))
             case "unpark":
                 shore.unpark()
             case "rotate":
@@ -219,12 +235,17 @@ class World:
     def submit(self, shore: Shore, sent: Sent, tries: int) -> None:
         """A client sends a command; it will try again, maybe elsewhere, if it gets no answer."""
         self.sent[sent.event_id] = sent
+        begun = len(self.calls)
         answer = shore.run(lambda: shore.post(sent))
         if shore.mute:
             answer, shore.mute = None, False
-        self.calls.append(Call(len(self.calls), sent.session, shore.name, sent.order_id, answer, sent=sent))
+        self.calls.append(Call(len(self.calls), begun, sent.session, shore.name, sent.order_id, answer, sent=sent))
+        if sent.session == AUDITOR:
+            return
         if answer is not None and answer.status in (200, 201):
             self.sessions[sent.session].learn(sent.order_id, standing_of(sent))
+            if not tries and not len(self.calls) % HEDGED:
+                self.waiting.append((sent, tries + 1))
         elif (answer is None or answer.status == 503) and tries < MOST_TRIES:
             self.waiting.append((sent, tries + 1))
         if answer is not None and answer.kind == "drained":
@@ -234,19 +255,37 @@ class World:
         """A drained Region sends clients away only if it saw its peer serve within 30 s; else nobody would serve."""
         unseen = self.now - self.peer_of(shore).seen_up_at
         if not self.peer_of(shore).up and unseen > TIMING.peer_serving:
-            self.faults.append(f"{shore.name} refused work although its peer was last up {unseen.seconds} s ago")
+            self.faults.append(f"I7 {shore.name} refused work although its peer was last up {unseen.seconds} s ago")
 
     def ask(self, shore: Shore, salt: Salt) -> None:
         """A client reads an order, naming the furthest event that it knows of it."""
         number = salt.pick(SESSIONS)
         session = self.sessions[number]
-        known = sorted(session.knows) or [f"o{salt.pick(ORDERS)}"]
+        known = sorted(session.knows) or [f"o{salt.pick(self.history.orders)}"]
         order_id = known[salt.pick(len(known))]
         at_least = session.knows[order_id][1] if order_id in session.knows else None
-        answer = shore.run(lambda: shore.get(order_id, at_least))
-        self.calls.append(Call(len(self.calls), number, shore.name, order_id, answer, at_least=at_least))
+        answer = self._read(shore, number, order_id, at_least)
         if answer is not None and answer.seen is not None:
             session.learn(order_id, answer.seen.standing)
+
+    def _read(self, shore: Shore, session: int, order_id: str, at_least: str | None) -> Answer | None:
+        begun = len(self.calls)
+        answer: Answer | None = shore.run(lambda: shore.get(order_id, at_least))
+        self.calls.append(Call(len(self.calls), begun, session, shore.name, order_id, answer, at_least=at_least))
+        return answer
+
+    def audit(self) -> None:
+        """When all has come to rest: every order that was acknowledged is read, and a command repeated, everywhere."""
+        acknowledged = {
+            call.order_id: call.sent for call in self.calls if call.sent and call.answer and call.answer.status < 300
+        }
+        for shore in self.shores:
+            for order_id, sent in acknowledged.items():
+                self._read(shore, AUDITOR, order_id, sent.event_id)
+            for sent in islice(acknowledged.values(), 1):
+                self.submit(shore, replace(sent, session=AUDITOR), MOST_TRIES)
+                if sent.key is not None:
+                    self.submit(shore, sent_of({**sent.body, "note": "n"}, sent.key, session=AUDITOR), MOST_TRIES)
 
     # The network.
 
@@ -279,6 +318,7 @@ class World:
         for step in self.history.steps:
             self.take(step)
         self.converge()
+        self.audit()
 
     def converge(self) -> None:
         """No more faults: everything is up and works until nothing is left; operators do their part."""

@@ -13,7 +13,7 @@ from shared.adapters.order_log import OrderLog
 from shared.domain.effects import effect_of
 from shared.domain.orders import Event, Item
 from tests.component.region import RegionUnderTest
-from tests.simulation.replica import MemoryLog
+from loadtests.simulation.memory_log import MemoryLog
 
 NOW = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
 EVENT = Event(
