@@ -56,6 +56,9 @@ class Table:
         found = self.partitions.get(name)
         return [found[sort] for sort in sorted(found)] if found else []
 
+    def everything(self) -> list[Any]:
+        return [content for found in self.partitions.values() for content in found.values()]
+
     def items(self) -> dict[Key, Any]:
         return {(pk, sk): content for pk, found in self.partitions.items() for sk, content in found.items()}
 

@@ -58,6 +58,7 @@ class World:
         self.calls: list[Call] = []
         self.sent: dict[str, Sent] = {}  # by event id
         self.waiting: list[tuple[Sent, int]] = []  # commands without an answer, and how often they were sent
+        self.tokens: dict[int, tuple[str, datetime]] = {}  # of the sessions, and when they were given out
         self.sessions = [Session() for _ in range(SESSIONS)]
         self.announced: dict[str, list[str]] = defaultdict(list)  # what each effect was announced as
         self.faults: list[str] = []  # what was seen to be wrong while it happened

@@ -1,0 +1,404 @@
+"""The handlers speed: the product's Lambda functions as they are deployed, over in-memory AWS clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cache, partial
+from typing import Any, Final
+from urllib.parse import quote
+
+from jwt import api_jwt
+
+from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
+from loadtests.simulation.dynamodb import MemoryDynamoDB
+from loadtests.simulation.fast import unavailable
+from loadtests.simulation.product import Counted, InlinePool, Product
+from loadtests.simulation.queues import Message
+from loadtests.simulation.replica import Change, Table
+from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
+from loadtests.simulation.shore import Shore
+from loadtests.simulation.world import START, World
+from runbooks import dead_letters
+from shared.adapters import items
+from shared.adapters.control import RegisterTakenError
+from shared.adapters.keyring import KeyringSource
+from shared.adapters.order_rows import ROW, state_from_plain
+from shared.adapters.order_view import SHARD, plain_figures
+from shared.adapters.silence import Silence
+from shared.domain import auth
+from shared.domain.auth import Account, KeyringError, hash_password
+from shared.domain.effects import Effect
+from shared.domain.instants import to_text
+from shared.domain.kpis import Figures
+from shared.domain.orders import Event, OrderState
+from shared.domain.takeover import Guard, Register
+from shared.topology import STATUSES, TOPOLOGY
+
+FUNCTIONS: Final = ("api", "authorizer", "health", "relay", "processor", "sentinel", "requests", "legacy_routes")
+PASSWORD: Final = "correct horse"  # noqa: S105  # of nobody
+TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before a token ends, whatever clocks say
+STREAM_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/v1/orders"
+
+
+class Context:
+    """Lambda's context of an invocation that has no time for a second look."""
+
+    aws_request_id = "request"
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 0
+
+
+@cache
+def counts() -> Counted:
+    """The metrics of all Regions together."""
+    return Counted()
+
+
+class LoadedRegion(Product):
+    """The functions of one Region, loaded once a process; each history puts its own Region behind them."""
+
+    shore: LambdaShore
+
+    def __init__(self, region: str, peer: str) -> None:
+        self.beginning = True
+        super().__init__(region, peer, ("pending_work", *FUNCTIONS), lambda: self.now())
+
+    def now(self) -> datetime:
+        return START if self.beginning else self.shore.clock()
+
+    def seconds(self) -> float:
+        """A clock that only goes on, in place of the process's."""
+        return 0.0 if self.beginning else (self.shore.world.now - START).total_seconds()
+
+    def secret(self, _arn: str, fresh: bool, cache_seconds: int) -> str:
+        return FIRST_SECRET if self.beginning else self.shore.read_secret(fresh, cache_seconds)
+
+    def prepare(self, runtime: Any) -> None:
+        self.counts = runtime.metrics = counts()
+        runtime.KeyringSource = partial(KeyringSource, read=self.secret, clock=self.seconds)
+
+    def restart(self) -> None:
+        """Make again what the functions keep between invocations."""
+        runtime = self["runtime"]
+        for made in vars(runtime).values():
+            if hasattr(made, "cache_clear") and getattr(made, "__module__", "") == runtime.__name__:
+                made.cache_clear()
+        for sender in (runtime.event_topic(), runtime.effect_bus()):
+            vars(sender)["_silence"] = Silence(self.seconds)
+        runtime.view_notes.cache_clear()
+        notes = runtime.view_notes()
+        vars(notes)["_sleep"] = lambda _seconds: None
+        self["relay"]._relay = self["relay"].relay()  # noqa: SLF001  # as a cold start makes it
+        self["sentinel"]._sentinel = self["sentinel"].sentinel()  # noqa: SLF001
+        self["legacy_routes"].token_gate.cache_clear()
+        self["authorizer"].gate = type(self["authorizer"].gate)(runtime.keyring_source(), runtime.accounts())
+        for cached in (self["requests"].guard, self["health"].verdict, self["health"].register):
+            vars(cached)["_read_at"] = None
+
+
+@cache
+def loaded(region: str, peer: str) -> LoadedRegion:
+    found = LoadedRegion(region, peer)
+    found["sentinel"].peer_serves = lambda *_: found.shore.sees_peer()
+    found.beginning = False
+    return found
+
+
+FIRST_SECRET: Final = json.dumps({"current": "K1", "keys": {"K1": "the-first-key-of-every-simulated-keyring"}})
+
+
+@cache
+def account_item() -> items.Wire:
+    with cheap_passwords():
+        stored = Account(SUBJECT, "admin", hash_password(PASSWORD))
+    plain = {"pk": f"ACCOUNT#{SUBJECT}", "sk": "ACCOUNT", "role": "admin", "password_hash": stored.password_hash}
+    return items.to_wire({**plain, "created_at": to_text(START)})
+
+
+class cheap_passwords:  # noqa: N801  # used as a statement
+    """Hashing a password takes 50 ms, so that guessing is slow; nobody guesses here."""
+
+    def __enter__(self) -> None:
+        self._n, auth._SCRYPT_N = auth._SCRYPT_N, 2  # type: ignore[misc]  # noqa: SLF001
+
+    def __exit__(self, *_: object) -> None:
+        auth._SCRYPT_N = self._n  # type: ignore[misc]  # noqa: SLF001
+
+
+class LambdaShore(Shore):
+    """One Region of the handlers speed."""
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        names = [name for name, _ in world.links] or [name]
+        order = list(dict.fromkeys(names))
+        self.functions = loaded(name, order[(order.index(name) + 1) % len(order)])
+        self.functions.shore = self
+        self.view, accounts = Table(), Table()
+        accounts.put((f"ACCOUNT#{SUBJECT}", "ACCOUNT"), account_item())
+        tables = {
+            TOPOLOGY.order_log_table: self.log, TOPOLOGY.control_table: self.control,
+            TOPOLOGY.order_view_table: self.view, TOPOLOGY.accounts_table: accounts,
+        }  # fmt: skip
+        self.dynamodb = MemoryDynamoDB(tables, self.step, partly=True)
+        self.functions.clients.update(
+            dynamodb=self.dynamodb, brief_dynamodb=self.dynamodb, sns=MemoryTopic(self), events=MemoryBus(self),
+            peer_dynamodb=PeerDynamoDB(self, lambda: self._peer().dynamodb),
+        )  # fmt: skip
+        self.secret = FIRST_SECRET
+        self._read_secret: tuple[str, float] | None = None
+        self.restart()
+
+    def _peer(self) -> LambdaShore:
+        found = self.world.peer_of(self)
+        assert isinstance(found, LambdaShore)  # noqa: S101  # one speed a world
+        return found
+
+    def restart(self) -> None:
+        self._read_secret = None
+        self.functions.restart()
+
+    def read_secret(self, fresh: bool, cache_seconds: int) -> str:
+        """As Powertools reads it: from its cache, until that is too old."""
+        now = self.functions.seconds()
+        if fresh or self._read_secret is None or now - self._read_secret[1] >= cache_seconds:
+            try:
+                self.step()
+            except Exception as error:
+                unavailable(error)
+                raise KeyringError("the keyring secret cannot be read") from error
+            self._read_secret = (self.secret, now)
+        return self._read_secret[0]
+
+    def sees_peer(self) -> bool:
+        """What the sentinel's request to the peer's health endpoint finds."""
+        self.step()
+        peer = self._peer()
+        if not self.world.serves(peer, seen_by=self):
+            return False
+        answer = peer.run(lambda: peer.functions["health"].handler({"path": "/health"}, Context()))
+        return bool(answer and answer["statusCode"] == 200)
+
+    # Clients.
+
+    def _request(self, method: str, path: str, token: str | None, body: str | None = None, **more: Any) -> Any:
+        """One request through the gateway: the authorizer, then the api function."""
+        authorizer = None
+        if token is not None:
+            clock, api_jwt.datetime = api_jwt.datetime, _Clock(self.clock())  # type: ignore[misc,assignment]
+            try:
+                policy = self.functions["authorizer"].handler(
+                    {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
+                )
+            except Exception as error:
+                if str(error) == "Unauthorized":
+                    return {"statusCode": 401, "body": "{}"}
+                unavailable(error)
+                return {"statusCode": 503, "body": '{"type":"dependency"}'}  # the gateway's own answer is a 500
+            finally:
+                api_jwt.datetime = clock  # type: ignore[misc]
+            authorizer = policy["context"]
+        headers = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **more.get("headers", {})}
+        event = {
+            "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "queryStringParameters": more.get("query"), "multiValueQueryStringParameters": None,
+            "pathParameters": None, "stageVariables": None,
+            "requestContext": {
+                "path": path, "stage": "live", "requestId": "r", "httpMethod": method, "apiId": "api",
+                "identity": {"sourceIp": "203.0.113.9"}, **({"authorizer": authorizer} if authorizer else {}),
+            },
+            "body": body, "isBase64Encoded": False,
+        }  # fmt: skip
+        return self.functions["api"].handler(event, Context())
+
+    def _token(self, session: int) -> str | None:
+        """A session's token; logs in here if it has none, or an old one."""
+        known = self.world.tokens.get(session)
+        if known is None or self.world.now - known[1] > TOKEN_RENEWED:
+            with cheap_passwords():
+                text = json.dumps({"username": SUBJECT, "password": PASSWORD})
+                answer = self._request("POST", "/token", None, text)
+            if answer["statusCode"] != 200:
+                return None
+            known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
+        return known[0]
+
+    def _ask(self, session: int, method: str, path: str, body: str | None = None, **more: Any) -> tuple[int, Any]:
+        token = self._token(session)
+        if token is None:
+            return 503, {"type": "urn:relevo:problem:login"}
+        answer = self._request(method, path, token, body, **more)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def post(self, sent: Sent) -> Answer:
+        headers = {"Idempotency-Key": sent.key} if sent.key is not None else {}
+        text = json.dumps(sent.body, default=float)
+        status, said = self._ask(sent.session, "POST", "/v1/orders", text, headers=headers)
+        return Answer(status, said.get("event_id", ""), said.get("type", "").rpartition(":")[2])
+
+    def get(self, order_id: str, at_least: str | None) -> Answer:
+        query = {"at_least": at_least} if at_least is not None else None
+        status, said = self._ask(0, "GET", f"/v1/orders/{quote(order_id)}", query=query)
+        if status != 200:
+            return Answer(status, kind=said.get("type", "").rpartition(":")[2])
+        says = {
+            event["event_id"]: (event["status"], event["attempt"], event["courier"], event["note"])
+            for event in said["events"]
+        }
+        terminal = {"delivered": 2, "cancelled": 1}
+        standings = [
+            (terminal.get(of, 0), attempt, STATUSES.index(of), event_id)
+            for event_id, (of, attempt, _, _) in says.items()
+        ]
+        shown = (terminal.get(said["status"], 0), said["attempt"], STATUSES.index(said["status"]))
+        # The state has to be what one of the events says; the furthest of them names it.
+        best = max((found for found in standings if found[:3] == shown), default=(*shown, ""))
+        effects = frozenset(effect["event_id"] for effect in said["effects"])
+        return Answer(200, seen=Seen(best, says, effects))
+
+    # What the event sources and the schedule call.
+
+    def relay(self, records: Sequence[Change]) -> int:
+        event = {
+            "Records": [
+                {"eventName": "INSERT", "dynamodb": {"NewImage": found.content, "SequenceNumber": str(found.number)}}
+                for found in records
+            ]
+        }
+        try:
+            failures = self.functions["relay"].handler(event, Context())["batchItemFailures"]
+        except Exception as error:
+            unavailable(error)
+            return 0
+        if not failures:
+            return -1
+        failed = int(failures[0]["itemIdentifier"])
+        return next(place for place, found in enumerate(records) if found.number == failed)
+
+    def process(self, status: str, batch: Sequence[Message]) -> set[int]:
+        del status  # the code of all processors is one
+        records = [sqs_record(message, number) for number, message in enumerate(batch)]
+        try:
+            answer = self.functions["processor"].handler({"Records": records}, Context())
+        except Exception as error:
+            if type(error).__name__ != "BatchProcessingError":  # all of them failed
+                raise
+            return set(range(len(batch)))
+        failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
+        for place, message in enumerate(batch):
+            if place not in failed:
+                self.note_done(json.loads(message.body)["event_id"])
+        return failed
+
+    def look(self) -> None:
+        before = self.register()
+        self.functions["sentinel"].handler({}, Context())
+        after = self.register()
+        if before != after and after.by.startswith("sentinel"):
+            self.world.note_drained(self)
+
+    def project(self, order_id: str) -> None:
+        try:
+            self.functions["runtime"].projection().project(order_id, even_if_equal=True)
+        except Exception as error:
+            unavailable(error)
+
+    # Operators, and what somebody puts into the log.
+
+    def garble(self, salt: int) -> None:
+        key = (f"ORDER#o{salt % 4}", f"EVENT#x{salt}")
+        self.log.put(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "entity": {"S": "event"}})
+
+    def write_register(self, *, drained: str | None, readmitted: str | None) -> bool:
+        control = self.functions["runtime"].control()
+        try:
+            if drained is not None:
+                control.drain(drained, by="operator", reason="", now=self.clock())
+            elif readmitted is not None:
+                control.readmit(readmitted, by="operator", reason="", now=self.clock())
+        except RegisterTakenError:
+            return False
+        return True
+
+    def unpark(self) -> int:
+        runtime = self.functions["runtime"]
+        parked = runtime.order_queries().pending(f"{self.name}#parked")
+        fields = {"pending_region": self.name, "attempt": 0, "due_at": to_text(self.clock())}
+        for work in parked:
+            runtime.order_work().update(work.order_id, work.event_id, set_fields=fields, remove=("parked_at",))
+        return len(parked)
+
+    def redrive(self, status: str) -> None:
+        def meanwhile(_seconds: float) -> None:
+            self.world.now += timedelta(seconds=dead_letters.LOOK_SECONDS)
+            self.process_some(status, 0, 10)
+
+        dead_letters.ThreadPoolExecutor = InlinePool  # type: ignore[misc,assignment]
+        dead_letters.Redrive(
+            sqs=MemoryQueues(self, status), log=self.functions["runtime"].order_log(), queue="queue",
+            dead_letters="dead letters", wait=3.0, sleep=meanwhile,
+            clock=lambda: (self.world.now - START).total_seconds(),
+        ).run()  # fmt: skip
+
+    # What is judged.
+
+    def guard(self) -> Guard | None:
+        found: Guard | None = self.functions["runtime"].order_queries().guard()
+        return found
+
+    def register(self) -> Register:
+        found: Register = self.functions["runtime"].control().register()
+        return found
+
+    def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
+        for key, item in self.log.items().items():
+            if key[1] == "HEARTBEAT":
+                continue
+            plain = items.from_wire(item)
+            try:
+                yield key, (items.event_from_plain if key[1].startswith("EVENT#") else items.effect_from_plain)(plain)
+            except items.MalformedItemError:
+                continue  # the relay set it aside
+
+    def _view(self) -> Iterator[items.Plain]:
+        return map(items.from_wire, self.view.everything())
+
+    def rows(self) -> Mapping[str, OrderState]:
+        return {plain["order_id"]: state_from_plain(plain) for plain in self._view() if plain["sk"] == ROW}
+
+    def kpis(self) -> Mapping[tuple[date, int], Figures]:
+        return {
+            (date.fromisoformat(plain["pk"].removeprefix("KPI#")), int(plain["sk"].removeprefix(SHARD))): plain_figures(
+                plain
+            )
+            for plain in self._view()
+            if plain["sk"].startswith(SHARD)
+        }
+
+    def pending(self) -> list[tuple[str, str]]:
+        return [
+            (plain["pending_region"], plain["event_id"])
+            for plain in self._view()
+            if not plain.get("pending_region", "#announce").endswith("#announce")
+        ]
+
+    def own_events(self) -> Iterator[Event]:
+        for change in self.log.changes:
+            if change.content.get("origin_region", {}).get("S") == self.name and change.key[1].startswith("EVENT#"):
+                yield items.event_from_plain(items.from_wire(change.content))
+
+
+class _Clock:
+    """In place of the class that PyJWT asks for the time."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self, tz: object = None) -> datetime:
+        del tz
+        return self._moment
