@@ -45,7 +45,7 @@ def _acknowledged(calls: Sequence[Call]) -> list[tuple[Call, Sent]]:
 
 def _of_command(call: Call, sent: Sent, before: Sequence[Call], commands: Sequence[Sent]) -> Iterator[str]:
     """201 once in a Region and 200 for a repeat; 409 only, and always, for a used key or a transition ruled out."""
-    assert call.answer is not None  # noqa: S101  # only answered calls are judged
+    assert call.answer is not None  # only answered calls are judged
     status, kind = call.answer.status, call.answer.kind
     what = f"{sent.status} of {sent.order_id} ({sent.event_id[:8]}) in {call.region}"
     # When all has come to rest, every Region knows what any of them acknowledged.
@@ -78,7 +78,7 @@ def _of_command(call: Call, sent: Sent, before: Sequence[Call], commands: Sequen
 
 def _of_reading(call: Call, before: Sequence[Call], sent: Mapping[str, Sent]) -> Iterator[str]:
     """No value that nobody wrote; with ``at_least``, what is named is there and a session never goes back."""
-    assert call.answer is not None  # noqa: S101  # as above
+    assert call.answer is not None  # as above
     seen = call.answer.seen
     what = f"the reading of {call.order_id} in {call.region}"
     if call.answer.status in (201, 409) or (call.answer.status == 404 and call.at_least):
@@ -94,7 +94,9 @@ def _of_reading(call: Call, before: Sequence[Call], sent: Mapping[str, Sent]) ->
             yield f"{what} shows event {event_id[:8]} as nobody wrote it"
     for event_id in seen.effects - sent.keys():
         yield f"{what} shows an effect of {event_id[:8]}, which nobody sent"
-    if seen.events and seen.standing not in [standing_of(sent[event_id]) for event_id in seen.events if event_id in sent]:
+    if seen.events and seen.standing not in [
+        standing_of(sent[event_id]) for event_id in seen.events if event_id in sent
+    ]:
         yield f"{what} shows a state that none of its events gives"
     if call.at_least is None:
         return
@@ -105,5 +107,10 @@ def _of_reading(call: Call, before: Sequence[Call], sent: Mapping[str, Sent]) ->
             continue
         if other.answer is not None and other.answer.seen is not None and other.answer.seen.standing > seen.standing:
             yield f"{what} went back behind what session {call.session} had seen"
-        if other.sent and other.answer and other.answer.status in ACKNOWLEDGED and standing_of(other.sent) > seen.standing:
+        if (
+            other.sent
+            and other.answer
+            and other.answer.status in ACKNOWLEDGED
+            and standing_of(other.sent) > seen.standing
+        ):
             yield f"{what} is behind what session {call.session} had written"

@@ -32,7 +32,9 @@ def refused(code: str, operation: str, **more: Any) -> ClientError:
 class MemoryDynamoDB:
     """The tables of one Region."""
 
-    def __init__(self, tables: Mapping[str, Table], step: Callable[[], None] = nothing, *, partly: bool = False) -> None:
+    def __init__(
+        self, tables: Mapping[str, Table], step: Callable[[], None] = nothing, *, partly: bool = False
+    ) -> None:
         self.tables = tables
         self._step = step
         self._partly, self._batches = partly, 0
@@ -138,7 +140,7 @@ class MemoryDynamoDB:
             reasons = [{"Code": code} for code in codes]
             raise refused("TransactionCanceledException", "TransactWriteItems", CancellationReasons=reasons)
         for request, one in zip(requests, made, strict=True):
-            assert one is not None  # noqa: S101  # looked at above
+            assert one is not None  # looked at above
             self.tables[request["TableName"]].put(*one)
         self._step()
         return {}
@@ -152,5 +154,3 @@ class MemoryDynamoDB:
                 self.tables[name].put(key_of(item), item)
         self._step()
         return {"UnprocessedItems": {}}
-
-

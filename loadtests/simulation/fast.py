@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any
 
 from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
-from loadtests.simulation.memory_log import Garbage, MemoryControl, MemoryLog, StoredBeat
+from loadtests.simulation.memory_log import REGISTER, Garbage, MemoryControl, MemoryLog, StoredBeat
 from loadtests.simulation.memory_view import MemoryView
 from loadtests.simulation.product import Product
 from loadtests.simulation.queues import Message
@@ -22,13 +22,12 @@ from shared.adapters.event_topic import Outcome, Publication, message_of
 from shared.adapters.items import MalformedItemError
 from shared.adapters.projection import Projection
 from shared.domain.commands import Command, order_command
-from shared.domain.effects import Effect, effect_of
+from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState, fold
 from shared.domain.problems import ProblemError
-from shared.domain.takeover import Guard, Register, refuses_work
-from shared.topology import TOPOLOGY
+from shared.domain.takeover import NOBODY, Guard, Register, refuses_work
 
 FUNCTIONS = ("registration", "relay", "processor", "sentinel", "pending_work")
 OLD_MESSAGE = timedelta(minutes=1)
@@ -86,7 +85,7 @@ class FastShore(Shore):
 
     def _peer(self) -> FastShore:
         found = self.world.reach(self.world.peer_of(self).name)
-        assert isinstance(found, FastShore)  # noqa: S101  # one speed a world
+        assert isinstance(found, FastShore)  # one speed a world
         return found
 
     # The topic and the bus.
@@ -97,13 +96,14 @@ class FastShore(Shore):
         stopped = set()
         for publication in publications:
             event = publication.event
-            if publication.lane in stopped or not self.takes():
+            if publication.lane in stopped:
+                failed.append(publication)
+                continue
+            self.world.note_published(self, event.event_id, origin=event.origin_region, attempt=publication.attempt)
+            if not self.takes():
                 stopped.add(publication.lane)
                 failed.append(publication)
                 continue
-            self.world.note_published(
-                self, event.event_id, origin=event.origin_region, attempt=publication.attempt
-            )
             self.enqueue(
                 status=event.status,
                 group=event.order_id,
@@ -266,6 +266,11 @@ class FastShore(Shore):
 
     # What is judged.
 
+    @property
+    def drained(self) -> str:
+        stored: Register | None = self.control.get(REGISTER)
+        return stored.draining if stored else NOBODY
+
     def guard(self) -> Guard | None:
         return self.view.seen_guard
 
@@ -302,6 +307,3 @@ def unavailable(error: Exception) -> Answer:
     if not isinstance(error, (ClientError, BotoCoreError, NotesNotWrittenError)):
         raise error
     return Answer(503, kind="dependency")
-
-
-

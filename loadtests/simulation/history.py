@@ -127,6 +127,13 @@ EPISODES: Final[dict[str, tuple[tuple[str, str, int | None], ...]]] = {
         ("relay", "A", 6), ("relay", "A", 7), LONG_ENOUGH, ("look", "A", None), ("next", "A", None),
         ("relay", "A", 6), ("relay", "A", 7), ("process", "A", None), ("look", "A", None), ("process", "A", None),
     ),
+    "rotation": (
+        ("rotate", "A", 2), ("rotate", "A", 1), ("rotate", "A", 1), ("send", "A", None), ("read", "B", None),
+        ("long", "A", 0), ("rotate", "A", 2), ("send", "A", None), ("read", "B", None), ("send", "B", None),
+        ("rotate", "A", 1), ("rotate", "A", 1), ("send", "B", None), ("read", "A", None), ("long", "A", 2),
+        ("long", "A", 1), ("read", "A", None), ("rotate", "A", 2), ("rotate", "A", 1), ("send", "A", None),
+        ("read", "B", None),
+    ),
     "race": (
         ("send", "A", None), ("race", "A", None), ("relay", "A", 6), ("relay", "A", 7), ("next", "A", None),
         ("race", "A", None), ("relay", "A", 6), ("relay", "A", 7), ("replicate", "A", 2), ("race", "B", None),

@@ -14,6 +14,7 @@ from jwt import api_jwt
 from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
 from loadtests.simulation.dynamodb import MemoryDynamoDB
 from loadtests.simulation.fast import unavailable
+from loadtests.simulation.memory_log import REGISTER
 from loadtests.simulation.product import Counted, InlinePool, Product
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
@@ -21,6 +22,7 @@ from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, 
 from loadtests.simulation.shore import Shore
 from loadtests.simulation.world import START, World
 from runbooks import dead_letters
+from runbooks.rotation import Waits
 from shared.adapters import items
 from shared.adapters.control import RegisterTakenError
 from shared.adapters.keyring import KeyringSource
@@ -33,9 +35,10 @@ from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState
-from shared.domain.takeover import Guard, Register
+from shared.domain.takeover import NOBODY, Guard
 from shared.topology import STATUSES, TOPOLOGY
 
+WAITS: Final = Waits.scaled(1.0)
 FUNCTIONS: Final = ("api", "authorizer", "health", "relay", "processor", "sentinel", "requests", "legacy_routes")
 PASSWORD: Final = "correct horse"  # noqa: S105  # of nobody
 TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before a token ends, whatever clocks say
@@ -155,7 +158,7 @@ class LambdaShore(Shore):
 
     def _peer(self) -> LambdaShore:
         found = self.world.peer_of(self)
-        assert isinstance(found, LambdaShore)  # noqa: S101  # one speed a world
+        assert isinstance(found, LambdaShore)  # one speed a world
         return found
 
     def restart(self) -> None:
@@ -296,10 +299,10 @@ class LambdaShore(Shore):
         return failed
 
     def look(self) -> None:
-        before = self.register()
+        before = self.control.get(REGISTER)
         self.functions["sentinel"].handler({}, Context())
-        after = self.register()
-        if before != after and after.by.startswith("sentinel"):
+        after = self.control.get(REGISTER)
+        if before is not after and after["by"]["S"] == f"sentinel of {self.name}":
             self.world.note_drained(self)
 
     def project(self, order_id: str) -> None:
@@ -351,9 +354,10 @@ class LambdaShore(Shore):
         found: Guard | None = self.functions["runtime"].order_queries().guard()
         return found
 
-    def register(self) -> Register:
-        found: Register = self.functions["runtime"].control().register()
-        return found
+    @property
+    def drained(self) -> str:
+        stored = self.control.get(REGISTER)
+        return str(stored["draining"]["S"]) if stored else NOBODY
 
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
         for key, item in self.log.items().items():

@@ -66,9 +66,7 @@ class Table:
 class Replica(Table):
     """One Region's replica of a global table."""
 
-    def __init__(
-        self, name: str, region: str, clock: Callable[[], datetime], send: Callable[[Arrival], None]
-    ) -> None:
+    def __init__(self, name: str, region: str, clock: Callable[[], datetime], send: Callable[[Arrival], None]) -> None:
         super().__init__()
         self.name, self.region = name, region
         self._clock, self._send = clock, send

@@ -32,12 +32,12 @@ class MemoryTopic:
         successful: list[dict[str, Any]] = []
         failed: list[dict[str, Any]] = []
         for entry in PublishBatchRequestEntries:
-            if not shore.takes():
-                failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
-                continue
             event_id, _, attempt = entry["MessageDeduplicationId"].partition("#")
             origin = json.loads(entry["Message"])["origin_region"]
             shore.world.note_published(shore, event_id, origin=origin, attempt=int(attempt))
+            if not shore.takes():
+                failed.append({"Id": entry["Id"], "Code": "InternalError", "SenderFault": False})
+                continue
             shore.enqueue(
                 status=entry["MessageAttributes"]["status"]["StringValue"],
                 group=entry["MessageGroupId"],
@@ -93,9 +93,7 @@ class MemoryQueues:
         self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str, MessageDeduplicationId: str, **_: object  # noqa: N803
     ) -> None:  # fmt: skip
         del QueueUrl
-        self._queue.send(
-            MessageGroupId, MessageBody, deduplication_id=MessageDeduplicationId, now=self._shore.clock()
-        )
+        self._queue.send(MessageGroupId, MessageBody, deduplication_id=MessageDeduplicationId, now=self._shore.clock())
 
     def delete_message(self, *, QueueUrl: str, ReceiptHandle: str) -> None:  # noqa: N803
         del QueueUrl

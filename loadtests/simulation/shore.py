@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from loadtests.simulation.clients import Answer, Sent
-from loadtests.simulation.history import Step
+from loadtests.simulation.history import Salt, Step
 from loadtests.simulation.queues import Message, Queue
 from loadtests.simulation.replica import SHARDS, Change, Replica
 from shared.domain.effects import Effect
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState
-from shared.domain.takeover import Guard, Register
+from shared.domain.takeover import Guard
 from shared.topology import STATUSES
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class Shore(ABC):
         self.read = [0] * SHARDS  # how far the relay has come in each shard of the log's stream
         self.busy: set[object] = set()  # what runs just now and must not run twice at once
         self.first_done: dict[str, int] = {}  # event ids by when their effect was first seen to here
+        self.taken_over: set[str] = set()  # event ids of the peer's work that this Region took
         self.unseen_looks = 0  # looks in a row that could not see the peer serve, by the world's own knowledge
         # Faults that are armed.
         self.kill_in = 0
@@ -199,15 +200,19 @@ class Shore(ABC):
     def redrive(self, status: str) -> None:
         """An operator takes dead letters back into their queue."""
 
+    def rotate_key(self, salt: Salt) -> None:
+        """An operator takes the next step of a key rotation; a speed without tokens has none."""
+
     # What is judged.
 
     @abstractmethod
     def guard(self) -> Guard | None:
         """What the sentinel saw."""
 
+    @property
     @abstractmethod
-    def register(self) -> Register:
-        """The drain register as this Region has it."""
+    def drained(self) -> str:
+        """Which Region the drain register names, as this Region has it."""
 
     @abstractmethod
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
