@@ -1,4 +1,4 @@
-"""Judges a history by what its clients saw alone, in the manner of Jepsen and Elle; knows nothing of logs and Regions' state.
+"""Judges a history by what its clients saw alone, in the manner of Jepsen and Elle; knows nothing of Regions' state.
 
 A call that began after another one ended must not contradict it; calls that overlap may have happened in either order.
 """
@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from loadtests.simulation.clients import AUDITOR, Call, Sent, said_by, standing_of
+from loadtests.simulation.clients import AUDITOR, Call, Seen, Sent, said_by, standing_of
 
 ANSWERS: Final = {200, 201, 404, 409, 503}
 ACKNOWLEDGED: Final = (200, 201)
@@ -89,28 +89,28 @@ def _of_reading(call: Call, before: Sequence[Call], sent: Mapping[str, Sent]) ->
             yield f"{what} lacks acknowledged events after everything has come to rest"
     if seen is None:
         return
+    yield from _of_values(what, seen, sent)
+    if call.at_least is not None:
+        yield from _of_session(what, call, seen, before)
+
+
+def _of_values(what: str, seen: Seen, sent: Mapping[str, Sent]) -> Iterator[str]:
     for event_id, says in seen.events.items():
         if event_id not in sent or said_by(sent[event_id]) != says:
             yield f"{what} shows event {event_id[:8]} as nobody wrote it"
     for event_id in seen.effects - sent.keys():
         yield f"{what} shows an effect of {event_id[:8]}, which nobody sent"
-    if seen.events and seen.standing not in [
-        standing_of(sent[event_id]) for event_id in seen.events if event_id in sent
-    ]:
+    if seen.standing not in [standing_of(sent[event_id]) for event_id in seen.events if event_id in sent]:
         yield f"{what} shows a state that none of its events gives"
-    if call.at_least is None:
-        return
+
+
+def _of_session(what: str, call: Call, seen: Seen, before: Sequence[Call]) -> Iterator[str]:
     if call.at_least not in seen.events:
-        yield f"{what} lacks {call.at_least[:8]}, which was asked for"
+        yield f"{what} lacks {call.at_least}, which was asked for"
     for other in before:
-        if other.session != call.session:
+        if other.session != call.session or other.answer is None:
             continue
-        if other.answer is not None and other.answer.seen is not None and other.answer.seen.standing > seen.standing:
+        if other.answer.seen is not None and other.answer.seen.standing > seen.standing:
             yield f"{what} went back behind what session {call.session} had seen"
-        if (
-            other.sent
-            and other.answer
-            and other.answer.status in ACKNOWLEDGED
-            and standing_of(other.sent) > seen.standing
-        ):
+        if other.sent and other.answer.status in ACKNOWLEDGED and standing_of(other.sent) > seen.standing:
             yield f"{what} is behind what session {call.session} had written"

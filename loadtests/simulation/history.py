@@ -131,7 +131,7 @@ EPISODES: Final[dict[str, tuple[tuple[str, str, int | None], ...]]] = {
         ("rotate", "A", 2), ("rotate", "A", 1), ("rotate", "A", 1), ("send", "A", None), ("read", "B", None),
         ("long", "A", 0), ("rotate", "A", 2), ("send", "A", None), ("read", "B", None), ("send", "B", None),
         ("rotate", "A", 1), ("rotate", "A", 1), ("send", "B", None), ("read", "A", None), ("long", "A", 2),
-        ("long", "A", 1), ("read", "A", None), ("rotate", "A", 2), ("rotate", "A", 1), ("send", "A", None),
+        ("long", "A", 2), ("read", "A", None), ("rotate", "A", 2), ("rotate", "A", 1), ("send", "A", None),
         ("read", "B", None),
     ),
     "race": (

@@ -12,6 +12,7 @@ from loadtests.simulation.history import History, generate
 from loadtests.simulation.invariants import broken
 from loadtests.simulation.shore import Shore
 from loadtests.simulation.shrinking import shrink
+from loadtests.simulation.story import Story
 from loadtests.simulation.world import World
 
 Speed = Literal["fast", "handlers"]
@@ -25,16 +26,17 @@ def _stage(speed: Speed) -> tuple[Callable[[World, str], Shore], Any]:
         from loadtests.simulation.fast import FastShore, product  # noqa: PLC0415  # loads the product
 
         return FastShore, product().counts
-    from loadtests.simulation.lambdas import LambdaShore, counts  # noqa: PLC0415  # as above
+    from loadtests.simulation.lambdas import LambdaShore  # noqa: PLC0415  # as above
+    from loadtests.simulation.loading import counts  # noqa: PLC0415
 
     return LambdaShore, counts()
 
 
-def play(history: History, speed: Speed) -> World:
+def play(history: History, speed: Speed) -> Story:
     """Let a history happen, to its end."""
     build, counts = _stage(speed)
     counts.clear()
-    world = World(history, build)
+    world = Story(history, build)
     world.play()
     world.content_differs = counts["EffectContentDiffers"]
     return world
@@ -44,7 +46,7 @@ def faults_of(history: History, speed: Speed) -> list[str]:
     """What was wrong with a history; an error that nothing of the product should raise is wrong too."""
     try:
         return list(broken(play(history, speed)))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # a history may have shown any bug
         return [f"raised {type(error).__name__}: {error} at {_place_of(error)}"]
 
 

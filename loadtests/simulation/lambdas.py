@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime, timedelta
-from functools import cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 from jwt import api_jwt
 
 from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
 from loadtests.simulation.dynamodb import MemoryDynamoDB
-from loadtests.simulation.fast import unavailable
+from loadtests.simulation.history import Salt
+from loadtests.simulation.loading import FIRST_SECRET, PASSWORD, Context, account_item, cheap_passwords, loaded
 from loadtests.simulation.memory_log import REGISTER
-from loadtests.simulation.product import Counted, InlinePool, Product
+from loadtests.simulation.product import InlinePool
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
 from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
-from loadtests.simulation.shore import Shore
-from loadtests.simulation.world import START, World
+from loadtests.simulation.shore import UNAVAILABLE, Shore
+from loadtests.simulation.world import World
 from runbooks import dead_letters
-from runbooks.rotation import Waits
+from runbooks.rotation import Ring, Waits, after, next_step
 from shared.adapters import items
 from shared.adapters.control import RegisterTakenError
-from shared.adapters.keyring import KeyringSource
 from shared.adapters.order_rows import ROW, state_from_plain
 from shared.adapters.order_view import SHARD, plain_figures
-from shared.adapters.silence import Silence
-from shared.domain import auth
-from shared.domain.auth import Account, KeyringError, hash_password
+from shared.adapters.projection import ProjectionError
+from shared.domain.auth import KeyringError
 from shared.domain.effects import Effect
 from shared.domain.instants import to_text
 from shared.domain.kpis import Figures
@@ -39,97 +39,8 @@ from shared.domain.takeover import NOBODY, Guard
 from shared.topology import STATUSES, TOPOLOGY
 
 WAITS: Final = Waits.scaled(1.0)
-FUNCTIONS: Final = ("api", "authorizer", "health", "relay", "processor", "sentinel", "requests", "legacy_routes")
-PASSWORD: Final = "correct horse"  # noqa: S105  # of nobody
 TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before a token ends, whatever clocks say
 STREAM_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/v1/orders"
-
-
-class Context:
-    """Lambda's context of an invocation that has no time for a second look."""
-
-    aws_request_id = "request"
-
-    @staticmethod
-    def get_remaining_time_in_millis() -> int:
-        return 0
-
-
-@cache
-def counts() -> Counted:
-    """The metrics of all Regions together."""
-    return Counted()
-
-
-class LoadedRegion(Product):
-    """The functions of one Region, loaded once a process; each history puts its own Region behind them."""
-
-    shore: LambdaShore
-
-    def __init__(self, region: str, peer: str) -> None:
-        self.beginning = True
-        super().__init__(region, peer, ("pending_work", *FUNCTIONS), lambda: self.now())
-
-    def now(self) -> datetime:
-        return START if self.beginning else self.shore.clock()
-
-    def seconds(self) -> float:
-        """A clock that only goes on, in place of the process's."""
-        return 0.0 if self.beginning else (self.shore.world.now - START).total_seconds()
-
-    def secret(self, _arn: str, fresh: bool, cache_seconds: int) -> str:
-        return FIRST_SECRET if self.beginning else self.shore.read_secret(fresh, cache_seconds)
-
-    def prepare(self, runtime: Any) -> None:
-        self.counts = runtime.metrics = counts()
-        runtime.KeyringSource = partial(KeyringSource, read=self.secret, clock=self.seconds)
-
-    def restart(self) -> None:
-        """Make again what the functions keep between invocations."""
-        runtime = self["runtime"]
-        for made in vars(runtime).values():
-            if hasattr(made, "cache_clear") and getattr(made, "__module__", "") == runtime.__name__:
-                made.cache_clear()
-        for sender in (runtime.event_topic(), runtime.effect_bus()):
-            vars(sender)["_silence"] = Silence(self.seconds)
-        runtime.view_notes.cache_clear()
-        notes = runtime.view_notes()
-        vars(notes)["_sleep"] = lambda _seconds: None
-        self["relay"]._relay = self["relay"].relay()  # noqa: SLF001  # as a cold start makes it
-        self["sentinel"]._sentinel = self["sentinel"].sentinel()  # noqa: SLF001
-        self["legacy_routes"].token_gate.cache_clear()
-        self["authorizer"].gate = type(self["authorizer"].gate)(runtime.keyring_source(), runtime.accounts())
-        for cached in (self["requests"].guard, self["health"].verdict, self["health"].register):
-            vars(cached)["_read_at"] = None
-
-
-@cache
-def loaded(region: str, peer: str) -> LoadedRegion:
-    found = LoadedRegion(region, peer)
-    found["sentinel"].peer_serves = lambda *_: found.shore.sees_peer()
-    found.beginning = False
-    return found
-
-
-FIRST_SECRET: Final = json.dumps({"current": "K1", "keys": {"K1": "the-first-key-of-every-simulated-keyring"}})
-
-
-@cache
-def account_item() -> items.Wire:
-    with cheap_passwords():
-        stored = Account(SUBJECT, "admin", hash_password(PASSWORD))
-    plain = {"pk": f"ACCOUNT#{SUBJECT}", "sk": "ACCOUNT", "role": "admin", "password_hash": stored.password_hash}
-    return items.to_wire({**plain, "created_at": to_text(START)})
-
-
-class cheap_passwords:  # noqa: N801  # used as a statement
-    """Hashing a password takes 50 ms, so that guessing is slow; nobody guesses here."""
-
-    def __enter__(self) -> None:
-        self._n, auth._SCRYPT_N = auth._SCRYPT_N, 2  # type: ignore[misc]  # noqa: SLF001
-
-    def __exit__(self, *_: object) -> None:
-        auth._SCRYPT_N = self._n  # type: ignore[misc]  # noqa: SLF001
 
 
 class LambdaShore(Shore):
@@ -171,8 +82,7 @@ class LambdaShore(Shore):
         if fresh or self._read_secret is None or now - self._read_secret[1] >= cache_seconds:
             try:
                 self.step()
-            except Exception as error:
-                unavailable(error)
+            except UNAVAILABLE as error:
                 raise KeyringError("the keyring secret cannot be read") from error
             self._read_secret = (self.secret, now)
         return self._read_secret[0]
@@ -197,11 +107,12 @@ class LambdaShore(Shore):
                 policy = self.functions["authorizer"].handler(
                     {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
                 )
-            except Exception as error:
-                if str(error) == "Unauthorized":
-                    return {"statusCode": 401, "body": "{}"}
-                unavailable(error)
+            except UNAVAILABLE:
                 return {"statusCode": 503, "body": '{"type":"dependency"}'}  # the gateway's own answer is a 500
+            except Exception as error:
+                if str(error) != "Unauthorized":
+                    raise
+                return {"statusCode": 401, "body": "{}"}
             finally:
                 api_jwt.datetime = clock  # type: ignore[misc]
             authorizer = policy["context"]
@@ -275,8 +186,7 @@ class LambdaShore(Shore):
         }
         try:
             failures = self.functions["relay"].handler(event, Context())["batchItemFailures"]
-        except Exception as error:
-            unavailable(error)
+        except UNAVAILABLE:
             return 0
         if not failures:
             return -1
@@ -288,9 +198,7 @@ class LambdaShore(Shore):
         records = [sqs_record(message, number) for number, message in enumerate(batch)]
         try:
             answer = self.functions["processor"].handler({"Records": records}, Context())
-        except Exception as error:
-            if type(error).__name__ != "BatchProcessingError":  # all of them failed
-                raise
+        except BatchProcessingError:  # all of them failed
             return set(range(len(batch)))
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
         for place, message in enumerate(batch):
@@ -306,10 +214,8 @@ class LambdaShore(Shore):
             self.world.note_drained(self)
 
     def project(self, order_id: str) -> None:
-        try:
+        with suppress(*UNAVAILABLE, ProjectionError):
             self.functions["runtime"].projection().project(order_id, even_if_equal=True)
-        except Exception as error:
-            unavailable(error)
 
     # Operators, and what somebody puts into the log.
 
@@ -345,8 +251,21 @@ class LambdaShore(Shore):
         dead_letters.Redrive(
             sqs=MemoryQueues(self, status), log=self.functions["runtime"].order_log(), queue="queue",
             dead_letters="dead letters", wait=3.0, sleep=meanwhile,
-            clock=lambda: (self.world.now - START).total_seconds(),
+            clock=self.functions.seconds,
         ).run()  # fmt: skip
+
+    def rotate_key(self, salt: Salt) -> None:
+        """As `relevo keys rotate`: the next step if it is due; a Region's copy of the secret comes when it comes."""
+        shores = [shore for shore in self.world.shores if isinstance(shore, LambdaShore)]
+        primary = shores[0]
+        ring = Ring.parse(primary.secret)
+        due = next_step(ring, now=self.world.now, waits=WAITS)
+        behind = [shore for shore in shores if shore.secret != primary.secret]
+        if behind and (salt.one_in(2) or due.step.startswith("confirm")):
+            behind[0].secret = primary.secret
+        elif due.is_due and not behind:
+            new_key = f"key-of-{to_text(self.world.now)}-for-everybody"
+            primary.secret = after(ring, due.step, now=self.world.now, new_key=new_key).text()
 
     # What is judged.
 

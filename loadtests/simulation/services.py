@@ -1,4 +1,4 @@
-"""One Region's topic, bus and dead-letter queues as AWS clients, with the calls that the adapters and `redrive` make."""
+"""One Region's topic, bus and dead letters as AWS clients, with the calls that the adapters and `redrive` make."""
 
 from __future__ import annotations
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from loadtests.simulation.clients import Answer, Sent
 from loadtests.simulation.history import Salt, Step
 from loadtests.simulation.queues import Message, Queue
 from loadtests.simulation.replica import SHARDS, Change, Replica
+from shared.adapters.view_notes import NotesNotWrittenError
 from shared.domain.effects import Effect
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState
@@ -27,6 +30,10 @@ if TYPE_CHECKING:
     from loadtests.simulation.world import World
 
 RELAY_BATCH = 100
+
+
+# What the product lets rise when AWS does not do its part; anything else is a bug.
+UNAVAILABLE = (ClientError, BotoCoreError, NotesNotWrittenError)
 
 
 class KilledError(BaseException):
@@ -141,6 +148,8 @@ class Shore(ABC):
         again = self.twice and failed is not None
         self.twice = self.twice and not again
         queue.settle(batch, lambda place: failed is not None and not again and place not in failed)
+        if queue.dead:
+            self.world.disturbed = True
         return True
 
     def note_done(self, event_id: str) -> None:
@@ -200,8 +209,9 @@ class Shore(ABC):
     def redrive(self, status: str) -> None:
         """An operator takes dead letters back into their queue."""
 
+    @abstractmethod
     def rotate_key(self, salt: Salt) -> None:
-        """An operator takes the next step of a key rotation; a speed without tokens has none."""
+        """An operator takes the next step of a key rotation."""
 
     # What is judged.
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from typing import Final
 
 from botocore.exceptions import ClientError, ConnectTimeoutError
@@ -19,35 +18,22 @@ from loadtests.simulation.clients import (
     Call,
     Sent,
     Session,
-    command_of,
-    next_after,
-    sent_of,
     standing_of,
 )
 from loadtests.simulation.history import History, Salt, Step
-from loadtests.simulation.replica import SHARDS, Arrival
-from loadtests.simulation.shore import RELAY_BATCH, Shore
-from shared.domain.orders import Event
+from loadtests.simulation.replica import Arrival
+from loadtests.simulation.shore import Shore
 from shared.domain.takeover import NOBODY, Timing
-from shared.topology import STATUSES, TOPOLOGY
+from shared.topology import TOPOLOGY
 
 NAMES: Final = (*TOPOLOGY.region_names, TOPOLOGY.witness_region)
 TIMING: Final = Timing.scaled(1.0)
 START: Final = datetime(2026, 11, 21, 4, 30, tzinfo=UTC)  # half an hour before midnight in Bogota
-MOMENT: Final = timedelta(milliseconds=1)
-WAITS: Final = (0.1, 1, 5, 15, 15, 31, 61)  # seconds
-LONG_WAITS: Final = (130, 310, 1600)
 HEDGED: Final = 4  # every so many commands are sent again although they were acknowledged
 LOOKS_BEFORE_LOST: Final = 2  # as the design page says, whatever the product counts to
-POISON: Final = "{"  # a message that no processor can read
-CALLS_BEFORE_A_CRASH: Final = 24
-# What may run while another function waits for AWS.
-WITHIN: Final = ("send", "retry", "read", "replicate", "relay", "process", "look", "reconcile", "replicate", "relay")
-# After a history, everything that is up works until nothing is left; minutes between the rounds let due work come.
-ROUNDS: Final = (15, 15, 61, 61, 61, 301, 301, 301, 1501, 1501, 61, 301, 1501, 301)
 
 
-class World:
+class World(ABC):
     """Two or three Regions and what happens to them."""
 
     def __init__(self, history: History, shore: Callable[[World, str], Shore]) -> None:
@@ -129,104 +115,9 @@ class World:
 
     # Steps.
 
+    @abstractmethod
     def take(self, step: Step) -> None:
-        """Let one step happen; it takes a moment."""
-        self.now += MOMENT
-        salt, shore = Salt(step.salt), self.shores[step.region % len(self.shores)]
-        match step.kind:
-            case "send":
-                self.submit(shore, command_of(salt, orders=self.history.orders, now=self.now), 0)
-            case "next":
-                if self.sent:
-                    self.submit(shore, next_after(next(reversed(self.sent.values()))), 0)
-            case "retry":
-                if self.waiting:
-                    sent, tries = self.waiting.pop(salt.pick(len(self.waiting)))
-                    self.submit(shore, sent, tries)
-            case "read":
-                self.ask(shore, salt)
-            case "replicate":
-                self.replicate(shore, salt)
-            case "relay":
-                shore.relay_some(salt.pick(SHARDS), (1, 2, 5, RELAY_BATCH)[salt.pick(4)])
-            case "process":
-                shore.process_some(self._status(shore, salt), salt.pick(3), 1 + salt.pick(10))
-            case "look":
-                shore.run(shore.look, alone="look")
-            case "wait":
-                self.wait(WAITS[salt.pick(len(WAITS))])
-            case "long":
-                self.wait(LONG_WAITS[salt.pick(len(LONG_WAITS))])
-            case _:
-                self._disturb(step, shore, salt)
-
-    def _disturb(self, step: Step, shore: Shore, salt: Salt) -> None:
-        match step.kind:
-            case "skew":
-                shore.skew = timedelta(seconds=salt.pick(600) - 300)
-            case "crash":
-                shore.kill_in = 1 + salt.pick(CALLS_BEFORE_A_CRASH)
-            case "fail":
-                shore.fail_in = 1 + salt.pick(CALLS_BEFORE_A_CRASH)
-            case "within":
-                shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_CRASH // 2)
-                kind = WITHIN[salt.pick(len(WITHIN))]
-                where = shore if salt.pick(2) else self.shores[salt.pick(len(self.shores))]
-                shore.interruption = Step(kind, self.shores.index(where), salt.pick(10**9))
-            case "race":
-                shore.interrupt_in = 1 + salt.pick(8)
-                shore.interruption = Step("reconcile", step.region, salt.pick(10**9))
-            case "refuse":
-                shore.refusals = 1 + salt.pick(4)
-            case "mute":
-                shore.mute = True
-            case "twice":
-                shore.twice = True
-            case "cut":
-                self.partitioned = True
-            case "mend":
-                self.partitioned = False
-            case "lose":
-                shore.up = False
-            case "back":
-                shore.up = True
-            case "restart":
-                shore.restart()
-            case _:
-                self._operate(step.kind, shore, salt)
-
-    def _operate(self, kind: str, shore: Shore, salt: Salt) -> None:
-        """What operators do, and what somebody puts where it does not belong."""
-        match kind:
-            case "drain":
-                self.disturbed = True
-                self.peer_of(shore).write_register(drained=shore.name, readmitted=None)
-            case "readmit":
-                self.readmit()
-            case "poison" if salt.one_in(3):
-                shore.garble(salt.pick(1000))
-            case "poison":
-                self.disturbed = True
-                group = f"o{salt.pick(self.history.orders)}"
-                shore.enqueue(
-                    status=STATUSES[salt.pick(len(STATUSES))], group=group, body=POISON, deduplication_id=str(self.now)
-                )
-            case "redrive":
-                shore.redrive(STATUSES[salt.pick(len(STATUSES))])
-            case "reconcile":
-                order_ids = sorted({sent.order_id for sent in self.sent.values()})
-                if order_ids:
-                    shore.run(lambda: shore.project(order_ids[salt.pick(len(order_ids))]))
-            case "unpark":
-                shore.unpark()
-            case "rotate":
-                shore.rotate_key(salt)
-
-    def _status(self, shore: Shore, salt: Salt) -> str:
-        """A status whose queue has messages, if there is one."""
-        waiting = [status for status in STATUSES if shore.queues[status].messages]
-        first = salt.pick(60)
-        return waiting[first % len(waiting)] if waiting else STATUSES[0]
+        """Let one step happen."""
 
     def wait(self, seconds: float) -> None:
         for shore in self.shores:
@@ -268,28 +159,16 @@ class World:
         known = sorted(session.knows) or [f"o{salt.pick(self.history.orders)}"]
         order_id = known[salt.pick(len(known))]
         at_least = session.knows[order_id][1] if order_id in session.knows else None
-        answer = self._read(shore, number, order_id, at_least)
+        answer = self.read(shore, number, order_id, at_least)
         if answer is not None and answer.seen is not None:
             session.learn(order_id, answer.seen.standing)
 
-    def _read(self, shore: Shore, session: int, order_id: str, at_least: str | None) -> Answer | None:
+    def read(self, shore: Shore, session: int, order_id: str, at_least: str | None) -> Answer | None:
+        """Read an order, naming an event that has to be there."""
         begun = len(self.calls)
         answer: Answer | None = shore.run(lambda: shore.get(order_id, at_least))
         self.calls.append(Call(len(self.calls), begun, session, shore.name, order_id, answer, at_least=at_least))
         return answer
-
-    def audit(self) -> None:
-        """When all has come to rest: every order that was acknowledged is read, and a command repeated, everywhere."""
-        acknowledged = {
-            call.order_id: call.sent for call in self.calls if call.sent and call.answer and call.answer.status < 300
-        }
-        for shore in self.shores:
-            for order_id, sent in acknowledged.items():
-                self._read(shore, AUDITOR, order_id, sent.event_id)
-            for sent in islice(acknowledged.values(), 1):
-                self.submit(shore, replace(sent, session=AUDITOR), MOST_TRIES)
-                if sent.key is not None:
-                    self.submit(shore, sent_of({**sent.body, "note": "n"}, sent.key, session=AUDITOR), MOST_TRIES)
 
     # The network.
 
@@ -315,79 +194,22 @@ class World:
     def _arrive(to: Shore, arrival: Arrival) -> None:
         (to.log if arrival.table == "log" else to.control).arrive(arrival)
 
-    # The end of a history.
+    def deliver_everything(self) -> None:
+        """All that is on its way arrives."""
+        for (_, to), link in self.links.items():
+            arriving, link[:] = link[:], []
+            for arrival in arriving:
+                self._arrive(self.by_name[to], arrival)
 
-    def play(self) -> None:
-        """Let the whole history happen, then let everything come to rest."""
-        for step in self.history.steps:
-            self.take(step)
-        self.converge()
-        self.audit()
-
-    def converge(self) -> None:
-        """No more faults: everything is up and works until nothing is left; operators do their part."""
-        self.partitioned = False
-        for shore in self.shores:
-            shore.calm()
-            shore.up = True
-        for number, seconds in enumerate(ROUNDS):
-            self.wait(seconds)
-            self.settle()
-            for shore in self.shores:
-                shore.run(shore.look, alone="look")
-            self.settle()
-            left = self.left()
-            if number and not left:
-                return
-            if number > 1:
-                self.readmit()
-                for shore in self.shores:
-                    for status, queue in shore.queues.items():
-                        if queue.dead:
-                            shore.redrive(status)
-                    shore.unpark()
-
-    def left(self) -> bool:
-        """Whether work is left that somebody can do something about."""
-        if any(shore.drained != NOBODY for shore in self.shores):
-            return True
-        if any(
-            message.body != POISON for shore in self.shores for queue in shore.queues.values() for message in queue.dead
-        ):
-            return True
-        pending = {event_id for shore in self.shores for _, event_id in shore.pending()}
-        return bool(pending) and not pending <= self._without_items()
-
-    def _without_items(self) -> set[str]:
-        """Deliveries whose items nobody has told: their effect waits for ever."""
-        events = [found for _, found in self.shores[0].contents() if isinstance(found, Event)]
-        told = {event.order_id for event in events if event.items}
-        return {event.event_id for event in events if event.status == "delivered" and event.order_id not in told}
+    def cut(self, *, partitioned: bool) -> None:
+        """Cut replication and sight between the Regions, or mend them."""
+        self.partitioned = partitioned
 
     def readmit(self) -> None:
-        """An operator readmits whichever Region is drained, through another one's register."""
-        drained = next((s.drained for s in self.shores if s.drained != NOBODY), None)
-        if drained is None or self.partitioned or not all(shore.up for shore in self.shores):
+        """An operator readmits whichever Region is drained, through another one's register, once all has come over."""
+        drained = next((shore.drained for shore in self.shores if shore.drained != NOBODY), None)
+        if drained is None or self.partitioned or any(self.links.values()) or not all(s.up for s in self.shores):
             return
-        for link in self.links.values():  # the command waits until the Region has caught up
-            if link:
-                return
         for shore in self.shores:
             if shore.name != drained and shore.write_register(drained=None, readmitted=drained):
                 return
-
-    def settle(self) -> None:
-        """Replicate, relay and process until nothing moves."""
-        moved = True
-        while moved:
-            moved = False
-            for (_, to), link in self.links.items():
-                arriving, link[:] = link[:], []
-                for arrival in arriving:
-                    self._arrive(self.by_name[to], arrival)
-            for shore in self.shores:
-                for shard in range(SHARDS):
-                    moved |= shore.relay_some(shard, RELAY_BATCH)
-                for status, queue in shore.queues.items():
-                    while queue.messages:
-                        moved |= shore.process_some(status, 0, 10)
