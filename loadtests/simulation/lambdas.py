@@ -102,7 +102,8 @@ class LambdaShore(Shore):
         """One request through the gateway: the authorizer, then the api function."""
         authorizer = None
         if token is not None:
-            clock, api_jwt.datetime = api_jwt.datetime, _Clock(self.clock())  # type: ignore[misc,assignment]
+            clock = vars(api_jwt)["datetime"]
+            vars(api_jwt)["datetime"] = _Clock(self.clock())
             try:
                 policy = self.functions["authorizer"].handler(
                     {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
@@ -114,7 +115,7 @@ class LambdaShore(Shore):
                     raise
                 return {"statusCode": 401, "body": "{}"}
             finally:
-                api_jwt.datetime = clock  # type: ignore[misc]
+                vars(api_jwt)["datetime"] = clock
             authorizer = policy["context"]
         headers = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **more.get("headers", {})}
         event = {
@@ -247,7 +248,7 @@ class LambdaShore(Shore):
             self.world.now += timedelta(seconds=dead_letters.LOOK_SECONDS)
             self.process_some(status, 0, 10)
 
-        dead_letters.ThreadPoolExecutor = InlinePool  # type: ignore[misc,assignment]
+        vars(dead_letters)["ThreadPoolExecutor"] = InlinePool
         dead_letters.Redrive(
             sqs=MemoryQueues(self, status), log=self.functions["runtime"].order_log(), queue="queue",
             dead_letters="dead letters", wait=3.0, sleep=meanwhile,

@@ -46,8 +46,9 @@ class InlinePool(Executor):
     def __init__(self, *_: object) -> None:
         """Take what a pool takes."""
 
-    def map(self, call: Any, *values: Any, **_: Any) -> Iterator[Any]:
-        return iter([call(*each) for each in zip(*values, strict=True)])
+    def map(self, fn: Any, *values: Any, timeout: float | None = None, chunksize: int = 1) -> Iterator[Any]:
+        del timeout, chunksize
+        return iter([fn(*each) for each in zip(*values, strict=True)])
 
     def submit(self, call: Any, /, *values: Any, **named: Any) -> Any:
         call(*values, **named)

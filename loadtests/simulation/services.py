@@ -63,8 +63,7 @@ class MemoryBus:
                 results.append({"ErrorCode": "InternalFailure"})
                 continue
             said = json.loads(entry["Detail"])
-            names = ("order_id", "event_id", "status", "kind", "content", "origin_region")
-            effect = Effect(*(said[name] for name in names), recorded_at=START)
+            effect = Effect(**said, recorded_at=START)
             self._shore.world.note_announced(effect.event_id, effect.content_hash)
             results.append({"EventId": str(len(results))})
         self._shore.step()

@@ -211,6 +211,11 @@ def race(shore: Shore, salt: Salt) -> None:
     shore.interruption = Step("reconcile", shore.world.shores.index(shore), salt.pick(LARGEST_SALT))
 
 
+def lose(shore: Shore, _: Salt) -> None:
+    if shore.up:
+        shore.up, shore.seen_up_at = False, shore.world.now
+
+
 def arm(name: str, most: int) -> Callable[[Shore, Salt], None]:
     return lambda shore, salt: setattr(shore, name, 1 + salt.pick(most))
 
@@ -232,7 +237,7 @@ FAULTS: Final[dict[str, Callable[[Shore, Salt], None]]] = {
     "refuse": arm("refusals", 4),
     "mute": put("mute", True),
     "twice": put("twice", True),
-    "lose": put("up", False),
+    "lose": lose,
     "back": put("up", True),
     "restart": lambda shore, _: shore.restart(),
 }

@@ -120,9 +120,7 @@ class World(ABC):
         """Let one step happen."""
 
     def wait(self, seconds: float) -> None:
-        for shore in self.shores:
-            if shore.up:
-                shore.seen_up_at = self.now
+        """Let time pass."""
         self.now += timedelta(seconds=seconds)
 
     # Clients.

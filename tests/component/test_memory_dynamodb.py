@@ -106,10 +106,10 @@ def test_an_update_is_made_only_if_its_condition_holds(both: Both, stored: Any, 
         "SET #at = :at, n = if_not_exists(n, :one) REMOVE gone",
         "SET #at = if_not_exists(#at, :at)",
         "ADD seen :seen",
-        "ADD n :one, other :one",
+        "ADD n :one, extra :one",
         "DELETE blocked :blocked ADD version :one",
         "ADD n :one SET #at = :at",
-        "REMOVE gone, missing",
+        "REMOVE gone, absent",
     ],
 )
 def test_every_kind_of_update_that_the_adapters_make(both: Both, stored: Any, expression: str) -> None:
@@ -153,7 +153,8 @@ def test_queries_of_tables_and_indexes_give_the_same_items_in_the_same_order(
 ) -> None:
     for number in range(4):
         put(
-            both, pk=f"ORDER#{number}", sk=f"WORK#{number}", pending_region="us-east-1", due_at=f"t{number % 3}{number}",
+            both, pk=f"ORDER#{number}", sk=f"WORK#{number}", pending_region="us-east-1",
+            due_at=f"t{number % 3}{number}",
             list_bucket="b", list_key=f"k{number}", status=("created", "failed")[number % 2],
         )  # fmt: skip
         put(both, pk="BUCKETS#2026-11", sk=f"b{number}")
