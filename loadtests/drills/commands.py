@@ -33,6 +33,7 @@ from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
+from loadtests.simulation import commands as simulation
 from runbooks.asking import reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
 from shared.slo import Timing
@@ -208,8 +209,9 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
 
 
 def register(app: typer.Typer) -> None:
-    """Add the drills, the forecasts of what they rehearse, the bench and the client to the `relevo` command."""
+    """Add the drills, and what else load tests have, to the `relevo` command."""
     app.add_typer(drill, name="drill")
     forecast.register(app)
     app.command()(bench)
     client_commands.register_commands(app)
+    simulation.register(app)

@@ -19,7 +19,7 @@ _RFC3339: Final = re.compile(
 
 def to_text(instant: datetime) -> str:
     """Render an aware datetime as ``2026-11-21T03:45:00.123Z``: UTC, milliseconds, sorts as text."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
 def from_text(text: str) -> datetime:

@@ -137,7 +137,6 @@ BAD_TOKENS = {
     "another issuer": f"Bearer {token(iss='other')}",
     "expired": f"Bearer {token(exp=1)}",
     "not valid yet": f"Bearer {token(nbf=4102444799)}",
-    "issued in the future": f"Bearer {token(iat=4102444799)}",
     "with times that are no numbers": f"Bearer {token(exp='soon')}",
     "with an endless time": f"Bearer {token(exp=float('inf'))}",
     "with a subject that is no text": f"Bearer {token(sub=['ana'])}",
@@ -178,11 +177,11 @@ def test_a_bad_token_is_403_on_the_old_routes(region: RegionUnderTest, name: str
     assert problem(region.call("GET", "/metrics", headers=headers, sub=None), 403, "forbidden")["detail"]
 
 
-def test_the_other_regions_clock_may_be_a_little_ahead(region: RegionUnderTest) -> None:
+def test_the_other_regions_clock_may_be_ahead(region: RegionUnderTest) -> None:
     region.account()
-    assert authorize(region, f"Bearer {token(iat=time.time() + 1)}")["principalId"] == "ana"
+    assert authorize(region, f"Bearer {token(iat=time.time() + 300)}")["principalId"] == "ana"
     with pytest.raises(Exception, match="Unauthorized"):
-        authorize(region, f"Bearer {token(iat=time.time() + 30)}")
+        authorize(region, f"Bearer {token(nbf=time.time() + 30)}")
 
 
 def test_a_token_ends_though_the_gateway_remembers_it(region: RegionUnderTest) -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from loadtests.simulation.memory_log import MemoryLog
 from shared.adapters.order_log import OrderLog
 from shared.domain.effects import effect_of
 from shared.domain.orders import Event, Item
 from tests.component.region import RegionUnderTest
-from tests.simulation.replica import MemoryLog
 
 NOW = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
 EVENT = Event(

@@ -39,7 +39,9 @@ KEEP_NOTHING = re.compile(
 DAYS_OF_LOGS = 30
 
 
-@pytest.fixture(params=["relevo-data", "relevo-global", "relevo-site", *(f"relevo-{name}" for name in TOPOLOGY.region_names)])
+@pytest.fixture(
+    params=["relevo-data", "relevo-global", "relevo-site", *(f"relevo-{name}" for name in TOPOLOGY.region_names)]
+)
 def any_stack(request: pytest.FixtureRequest, assembly: Path) -> Template:
     return Template.read(assembly, request.param)
 

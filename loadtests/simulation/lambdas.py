@@ -1,0 +1,327 @@
+"""The handlers speed: the product's Lambda functions as they are deployed, over in-memory AWS clients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from urllib.parse import quote
+
+from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
+from jwt import api_jwt
+
+from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
+from loadtests.simulation.dynamodb import MemoryDynamoDB
+from loadtests.simulation.history import Salt
+from loadtests.simulation.loading import FIRST_SECRET, PASSWORD, Context, account_item, cheap_passwords, loaded
+from loadtests.simulation.memory_log import REGISTER
+from loadtests.simulation.product import InlinePool
+from loadtests.simulation.queues import Message
+from loadtests.simulation.replica import Change, Table
+from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
+from loadtests.simulation.shore import UNAVAILABLE, Shore
+from loadtests.simulation.world import World
+from runbooks import dead_letters
+from runbooks.rotation import Ring, Waits, after, next_step
+from shared.adapters import items
+from shared.adapters.control import RegisterTakenError
+from shared.adapters.order_rows import ROW, state_from_plain, waits_for
+from shared.adapters.order_view import FIGURES, plain_figures
+from shared.adapters.projection import ProjectionError
+from shared.domain.auth import KeyringError
+from shared.domain.effects import Effect
+from shared.domain.instants import to_text
+from shared.domain.kpis import Figures
+from shared.domain.orders import Event, OrderState
+from shared.domain.takeover import NOBODY, Guard
+from shared.topology import STATUSES, TOPOLOGY
+
+WAITS: Final = Waits.scaled(1.0)
+TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before a token ends, whatever clocks say
+STREAM_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/v1/orders"
+
+
+class LambdaShore(Shore):
+    """One Region of the handlers speed."""
+
+    def __init__(self, world: World, name: str) -> None:
+        super().__init__(world, name)
+        names = [name for name, _ in world.links] or [name]
+        order = list(dict.fromkeys(names))
+        self.functions = loaded(name, order[(order.index(name) + 1) % len(order)])
+        self.functions.shore = self
+        self.view, accounts = Table(), Table()
+        accounts.put((f"ACCOUNT#{SUBJECT}", "ACCOUNT"), account_item())
+        tables = {
+            TOPOLOGY.order_log_table: self.log, TOPOLOGY.control_table: self.control,
+            TOPOLOGY.order_view_table: self.view, TOPOLOGY.accounts_table: accounts,
+        }  # fmt: skip
+        self.dynamodb = MemoryDynamoDB(tables, self.step, partly=True)
+        self.functions.clients.update(
+            dynamodb=self.dynamodb, brief_dynamodb=self.dynamodb, sns=MemoryTopic(self), events=MemoryBus(self),
+            peer_dynamodb=PeerDynamoDB(self, lambda: self._peer().dynamodb),
+        )  # fmt: skip
+        self.secret = FIRST_SECRET
+        self._read_secret: tuple[str, float] | None = None
+        self.restart()
+
+    def _peer(self) -> LambdaShore:
+        found = self.world.peer_of(self)
+        assert isinstance(found, LambdaShore)  # one speed a world
+        return found
+
+    def restart(self) -> None:
+        self._read_secret = None
+        self.functions.restart()
+
+    def read_secret(self, fresh: bool, cache_seconds: int) -> str:
+        """As Powertools reads it: from its cache, until that is too old."""
+        now = self.functions.seconds()
+        if fresh or self._read_secret is None or now - self._read_secret[1] >= cache_seconds:
+            try:
+                self.step()
+            except UNAVAILABLE as error:
+                raise KeyringError("the keyring secret cannot be read") from error
+            self._read_secret = (self.secret, now)
+        return self._read_secret[0]
+
+    def sees_peer(self) -> bool:
+        """What the sentinel's request to the peer's health endpoint finds."""
+        self.step()
+        peer = self._peer()
+        if not self.world.serves(peer, seen_by=self):
+            return False
+        answer = peer.run(lambda: peer.functions["health"].handler({"path": "/health"}, Context()))
+        return bool(answer and answer["statusCode"] == 200)
+
+    # Clients.
+
+    def _request(self, method: str, path: str, token: str | None, body: str | None = None, **more: Any) -> Any:
+        """One request through the gateway: the authorizer, then the api function."""
+        authorizer = None
+        if token is not None:
+            clock = vars(api_jwt)["datetime"]
+            vars(api_jwt)["datetime"] = _Clock(self.clock())
+            try:
+                policy = self.functions["authorizer"].handler(
+                    {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
+                )
+            except UNAVAILABLE:
+                return {"statusCode": 503, "body": '{"type":"dependency"}'}  # the gateway's own answer is a 500
+            except Exception as error:
+                if str(error) != "Unauthorized":
+                    raise
+                return {"statusCode": 401, "body": "{}"}
+            finally:
+                vars(api_jwt)["datetime"] = clock
+            authorizer = policy["context"]
+        headers = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **more.get("headers", {})}
+        event = {
+            "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": headers,
+            "multiValueHeaders": {name: [value] for name, value in headers.items()},
+            "queryStringParameters": more.get("query"), "multiValueQueryStringParameters": None,
+            "pathParameters": None, "stageVariables": None,
+            "requestContext": {
+                "path": path, "stage": "live", "requestId": "r", "httpMethod": method, "apiId": "api",
+                "identity": {"sourceIp": "203.0.113.9"}, **({"authorizer": authorizer} if authorizer else {}),
+            },
+            "body": body, "isBase64Encoded": False,
+        }  # fmt: skip
+        return self.functions["api"].handler(event, Context())
+
+    def _token(self, session: int) -> str | None:
+        """A session's token; logs in here if it has none, or an old one."""
+        known = self.world.tokens.get(session)
+        if known is None or self.world.now - known[1] > TOKEN_RENEWED:
+            with cheap_passwords():
+                text = json.dumps({"username": SUBJECT, "password": PASSWORD})
+                answer = self._request("POST", "/token", None, text)
+            if answer["statusCode"] != 200:
+                return None
+            known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
+        return known[0]
+
+    def _ask(self, session: int, method: str, path: str, body: str | None = None, **more: Any) -> tuple[int, Any]:
+        token = self._token(session)
+        if token is None:
+            return 503, {"type": "urn:relevo:problem:login"}
+        answer = self._request(method, path, token, body, **more)
+        return answer["statusCode"], json.loads(answer["body"])
+
+    def post(self, sent: Sent) -> Answer:
+        headers = {"Idempotency-Key": sent.key} if sent.key is not None else {}
+        text = json.dumps(sent.body, default=float)
+        status, said = self._ask(sent.session, "POST", "/v1/orders", text, headers=headers)
+        return Answer(status, said.get("event_id", ""), said.get("type", "").rpartition(":")[2])
+
+    def get(self, order_id: str, at_least: str | None) -> Answer:
+        query = {"at_least": at_least} if at_least is not None else None
+        status, said = self._ask(0, "GET", f"/v1/orders/{quote(order_id)}", query=query)
+        if status != 200:
+            return Answer(status, kind=said.get("type", "").rpartition(":")[2])
+        says = {
+            event["event_id"]: (event["status"], event["attempt"], event["courier"], event["note"])
+            for event in said["events"]
+        }
+        terminal = {"delivered": 2, "cancelled": 1}
+        standings = [
+            (terminal.get(of, 0), attempt, STATUSES.index(of), event_id)
+            for event_id, (of, attempt, _, _) in says.items()
+        ]
+        shown = (terminal.get(said["status"], 0), said["attempt"], STATUSES.index(said["status"]))
+        # The state has to be what one of the events says; the furthest of them names it.
+        best = max((found for found in standings if found[:3] == shown), default=(*shown, ""))
+        effects = frozenset(effect["event_id"] for effect in said["effects"])
+        return Answer(200, seen=Seen(best, says, effects))
+
+    # What the event sources and the schedule call.
+
+    def relay(self, records: Sequence[Change]) -> int:
+        event = {
+            "Records": [
+                {"eventName": "INSERT", "dynamodb": {"NewImage": found.content, "SequenceNumber": str(found.number)}}
+                for found in records
+            ]
+        }
+        try:
+            failures = self.functions["relay"].handler(event, Context())["batchItemFailures"]
+        except UNAVAILABLE:
+            return 0
+        if not failures:
+            return -1
+        failed = int(failures[0]["itemIdentifier"])
+        return next(place for place, found in enumerate(records) if found.number == failed)
+
+    def process(self, status: str, batch: Sequence[Message]) -> set[int]:
+        del status  # the code of all processors is one
+        records = [sqs_record(message, number) for number, message in enumerate(batch)]
+        try:
+            answer = self.functions["processor"].handler({"Records": records}, Context())
+        except BatchProcessingError:  # all of them failed
+            return set(range(len(batch)))
+        failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
+        for place, message in enumerate(batch):
+            if place not in failed:
+                self.note_done(json.loads(message.body)["event_id"])
+        return failed
+
+    def look(self) -> None:
+        before = self.control.get(REGISTER)
+        self.functions["sentinel"].handler({}, Context())
+        after = self.control.get(REGISTER)
+        if before is not after and after["by"]["S"] == f"sentinel of {self.name}":
+            self.world.note_drained(self)
+
+    def project(self, order_id: str) -> None:
+        with suppress(*UNAVAILABLE, ProjectionError):
+            self.functions["runtime"].projection().project(order_id, even_if_equal=True)
+
+    # Operators, and what somebody puts into the log.
+
+    def garble(self, salt: int) -> None:
+        key = (f"ORDER#o{salt % 4}", f"EVENT#x{salt}")
+        self.log.put(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "entity": {"S": "event"}})
+
+    def write_register(self, *, drained: str | None, readmitted: str | None) -> bool:
+        control = self.functions["runtime"].control()
+        try:
+            if drained is not None:
+                control.drain(drained, by="operator", reason="", now=self.clock())
+            elif readmitted is not None:
+                control.readmit(readmitted, by="operator", reason="", now=self.clock())
+        except RegisterTakenError:
+            return False
+        return True
+
+    def unpark(self) -> int:
+        runtime = self.functions["runtime"]
+        parked = runtime.order_queries().pending(f"{self.name}#parked")
+        for work in parked:
+            fields = {**waits_for(self.name, work.order_id, due_at=self.clock()), "attempt": 0}
+            runtime.order_work().update(work.order_id, work.event_id, set_fields=fields, remove=("parked_at",))
+        return len(parked)
+
+    def redrive(self, status: str) -> None:
+        def meanwhile(_seconds: float) -> None:
+            self.world.now += timedelta(seconds=dead_letters.LOOK_SECONDS)
+            self.process_some(status, 0, 10)
+
+        vars(dead_letters)["ThreadPoolExecutor"] = InlinePool
+        dead_letters.Redrive(
+            sqs=MemoryQueues(self, status), log=self.functions["runtime"].order_log(), queue="queue",
+            dead_letters="dead letters", wait=3.0, sleep=meanwhile,
+            clock=self.functions.seconds,
+        ).run()  # fmt: skip
+
+    def rotate_key(self, salt: Salt) -> None:
+        """As `relevo keys rotate`: the next step if it is due; a Region's copy of the secret comes when it comes."""
+        shores = [shore for shore in self.world.shores if isinstance(shore, LambdaShore)]
+        primary = shores[0]
+        ring = Ring.parse(primary.secret)
+        due = next_step(ring, now=self.world.now, waits=WAITS)
+        behind = [shore for shore in shores if shore.secret != primary.secret]
+        if behind and (salt.one_in(2) or due.step.startswith("confirm")):
+            behind[0].secret = primary.secret
+        elif due.is_due and not behind:
+            new_key = f"key-of-{to_text(self.world.now)}-for-everybody"
+            primary.secret = after(ring, due.step, now=self.world.now, new_key=new_key).text()
+
+    # What is judged.
+
+    def guard(self) -> Guard | None:
+        found: Guard | None = self.functions["runtime"].order_queries().guard()
+        return found
+
+    @property
+    def drained(self) -> str:
+        stored = self.control.get(REGISTER)
+        return str(stored["draining"]["S"]) if stored else NOBODY
+
+    def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
+        for key, item in self.log.items().items():
+            if key[1] == "HEARTBEAT":
+                continue
+            plain = items.from_wire(item)
+            try:
+                yield key, (items.event_from_plain if key[1].startswith("EVENT#") else items.effect_from_plain)(plain)
+            except items.MalformedItemError:
+                continue  # the relay set it aside
+
+    def _view(self) -> Iterator[items.Plain]:
+        return map(items.from_wire, self.view.everything())
+
+    def rows(self) -> Mapping[str, OrderState]:
+        return {plain["order_id"]: state_from_plain(plain) for plain in self._view() if plain["sk"] == ROW}
+
+    def kpis(self) -> Mapping[tuple[date, int], Figures]:
+        found = {}
+        for plain in self._view():
+            if plain["sk"] == FIGURES:
+                _, day, number = plain["pk"].split("#")
+                found[date.fromisoformat(day), int(number)] = plain_figures(plain)
+        return found
+
+    def pending(self) -> list[tuple[str, str]]:
+        return [
+            (plain["pending_region"], plain["event_id"])
+            for plain in self._view()
+            if not plain.get("pending_region", "#announce").endswith("#announce")
+        ]
+
+    def own_events(self) -> Iterator[Event]:
+        for change in self.log.changes:
+            if change.content.get("origin_region", {}).get("S") == self.name and change.key[1].startswith("EVENT#"):
+                yield items.event_from_plain(items.from_wire(change.content))
+
+
+class _Clock:
+    """In place of the class that PyJWT asks for the time."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def now(self, tz: object = None) -> datetime:
+        del tz
+        return self._moment

@@ -1,0 +1,243 @@
+"""One history from its first step to rest: what each kind of step does, and how all comes to rest after the last.
+
+At rest means: no faults, everything up, nothing left to do; then the clients ask once more for all that they know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from itertools import islice
+from typing import Final
+
+from loadtests.simulation.clients import AUDITOR, MOST_TRIES, command_of, next_after, sent_of
+from loadtests.simulation.history import LARGEST_SALT, Salt, Step
+from loadtests.simulation.replica import SHARDS
+from loadtests.simulation.shore import RELAY_BATCH, Shore
+from loadtests.simulation.world import World
+from shared.domain.orders import Event
+from shared.domain.takeover import NOBODY
+from shared.topology import STATUSES
+
+MOMENT: Final = timedelta(milliseconds=1)
+WAITS: Final = (0.1, 1, 5, 15, 15, 31, 61)  # seconds
+LONG_WAITS: Final = (130, 310, 1600)
+CALLS_BEFORE_A_FAULT: Final = 24
+CALLS_BEFORE_A_RACE: Final = 12
+POISON: Final = "{"  # a message that no processor can read
+# What may run while another function waits for AWS.
+WITHIN: Final = ("send", "retry", "read", "replicate", "relay", "process", "look", "reconcile", "replicate", "relay")
+# After a history, everything that is up works until nothing is left; seconds between the rounds let due work come.
+ROUNDS: Final = (15, 15, 61, 61, 61, 301, 301, 301, 1501, 1501, 61, 301, 1501, 301)
+
+
+class Story(World):
+    """Two or three Regions, and all that happens to them in one history."""
+
+    def play(self) -> None:
+        """Let the whole history happen, let everything come to rest, and ask."""
+        for step in self.history.steps:
+            self.take(step)
+        self.converge()
+        self.audit()
+
+    def take(self, step: Step) -> None:
+        """Let one step happen; it takes a moment."""
+        self.now += MOMENT
+        shore = self.shores[step.region % len(self.shores)]
+        if step.kind in FAULTS:
+            FAULTS[step.kind](shore, Salt(step.salt))
+        else:
+            HAPPENINGS[step.kind](self, shore, Salt(step.salt))
+
+    # The end of a history.
+
+    def converge(self) -> None:
+        """No more faults: everything is up and works until nothing is left; operators do their part."""
+        self.partitioned = False
+        for shore in self.shores:
+            shore.calm()
+            shore.up = True
+        for number, seconds in enumerate(ROUNDS):
+            self.wait(seconds)
+            self.settle()
+            for shore in self.shores:
+                shore.run(shore.look, alone="look")
+            self.settle()
+            if number and not self.left():
+                return
+            if number > 1:
+                self._operators()
+
+    def _operators(self) -> None:
+        self.readmit()
+        for shore in self.shores:
+            for status, queue in shore.queues.items():
+                if queue.dead:
+                    shore.redrive(status)
+            unpark(self, shore, Salt(0))
+
+    def settle(self) -> None:
+        """Replicate, relay and process until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            self.deliver_everything()
+            for shore in self.shores:
+                for shard in range(SHARDS):
+                    moved |= shore.relay_some(shard, RELAY_BATCH)
+                for status, queue in shore.queues.items():
+                    while queue.messages:
+                        moved |= shore.process_some(status, 0, 10)
+
+    def left(self) -> bool:
+        """Whether work is left that somebody can do something about."""
+        if any(shore.drained != NOBODY for shore in self.shores):
+            return True
+        queues = [queue for shore in self.shores for queue in shore.queues.values()]
+        if any(message.body != POISON for queue in queues for message in queue.dead):
+            return True
+        pending = {event_id for shore in self.shores for _, event_id in shore.pending()}
+        return bool(pending) and not pending <= self._without_items()
+
+    def _without_items(self) -> set[str]:
+        """Deliveries whose items nobody has told: their effect waits for ever."""
+        events = [found for _, found in self.shores[0].contents() if isinstance(found, Event)]
+        told = {event.order_id for event in events if event.items}
+        return {event.event_id for event in events if event.status == "delivered" and event.order_id not in told}
+
+    def audit(self) -> None:
+        """Every order that was acknowledged is read, and a command repeated, in every Region."""
+        acknowledged = {
+            call.order_id: call.sent for call in self.calls if call.sent and call.answer and call.answer.status < 300
+        }
+        for shore in self.shores:
+            for order_id, sent in acknowledged.items():
+                self.read(shore, AUDITOR, order_id, sent.event_id)
+            for sent in islice(acknowledged.values(), 1):
+                self.submit(shore, replace(sent, session=AUDITOR), MOST_TRIES)
+                if sent.key is not None:
+                    self.submit(shore, sent_of({**sent.body, "note": "n"}, sent.key, session=AUDITOR), MOST_TRIES)
+
+
+# What happens in a Region by itself, or because somebody asks for it.
+
+
+def send(story: Story, shore: Shore, salt: Salt) -> None:
+    story.submit(shore, command_of(salt, orders=story.history.orders, now=story.now), 0)
+
+
+def send_next(story: Story, shore: Shore, _: Salt) -> None:
+    if story.sent:
+        story.submit(shore, next_after(next(reversed(story.sent.values()))), 0)
+
+
+def retry(story: Story, shore: Shore, salt: Salt) -> None:
+    if story.waiting:
+        story.submit(shore, *story.waiting.pop(salt.pick(len(story.waiting))))
+
+
+def process(_: Story, shore: Shore, salt: Salt) -> None:
+    first = salt.pick(60)
+    waiting = [status for status in STATUSES if shore.queues[status].messages]
+    if waiting:
+        shore.process_some(waiting[first % len(waiting)], salt.pick(3), 1 + salt.pick(10))
+
+
+def drain(story: Story, shore: Shore, _: Salt) -> None:
+    story.disturbed = True
+    story.peer_of(shore).write_register(drained=shore.name, readmitted=None)
+
+
+def poison(story: Story, shore: Shore, salt: Salt) -> None:
+    """Something that nobody can read: an item in the log, or a message in front of an order's others."""
+    if salt.one_in(3):
+        shore.garble(salt.pick(1000))
+        return
+    story.disturbed = True
+    group = f"o{salt.pick(story.history.orders)}"
+    status = STATUSES[salt.pick(len(STATUSES))]
+    shore.enqueue(status=status, group=group, body=POISON, deduplication_id=str(story.now))
+
+
+def unpark(story: Story, shore: Shore, _: Salt) -> None:
+    if shore.unpark():
+        story.disturbed = True
+
+
+def reconcile(story: Story, shore: Shore, salt: Salt) -> None:
+    order_ids = sorted({sent.order_id for sent in story.sent.values()})
+    if order_ids:
+        shore.run(lambda: shore.project(order_ids[salt.pick(len(order_ids))]))
+
+
+HAPPENINGS: Final[dict[str, Callable[[Story, Shore, Salt], None]]] = {
+    "send": send,
+    "next": send_next,
+    "retry": retry,
+    "read": lambda story, shore, salt: story.ask(shore, salt),
+    "replicate": lambda story, shore, salt: story.replicate(shore, salt),
+    "relay": lambda _, shore, salt: void(shore.relay_some(salt.pick(SHARDS), (1, 2, 5, RELAY_BATCH)[salt.pick(4)])),
+    "process": process,
+    "look": lambda _, shore, __: void(shore.run(shore.look, alone="look")),
+    "wait": lambda story, _, salt: story.wait(WAITS[salt.pick(len(WAITS))]),
+    "long": lambda story, _, salt: story.wait(LONG_WAITS[salt.pick(len(LONG_WAITS))]),
+    "cut": lambda story, _, __: story.cut(partitioned=True),
+    "mend": lambda story, _, __: story.cut(partitioned=False),
+    "drain": drain,
+    "readmit": lambda story, _, __: story.readmit(),
+    "poison": poison,
+    "redrive": lambda _, shore, salt: shore.redrive(STATUSES[salt.pick(len(STATUSES))]),
+    "unpark": unpark,
+    "reconcile": reconcile,
+    "rotate": lambda _, shore, salt: shore.rotate_key(salt),
+}
+
+
+# Faults that wait in a Region until something runs into them, and Regions that are lost.
+
+
+def within(shore: Shore, salt: Salt) -> None:
+    shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
+    kind = WITHIN[salt.pick(len(WITHIN))]
+    regions = shore.world.shores
+    where = regions.index(shore) if salt.pick(2) else salt.pick(len(regions))
+    shore.interruption = Step(kind, where, salt.pick(LARGEST_SALT))
+
+
+def race(shore: Shore, salt: Salt) -> None:
+    shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
+    shore.interruption = Step("reconcile", shore.world.shores.index(shore), salt.pick(LARGEST_SALT))
+
+
+def lose(shore: Shore, _: Salt) -> None:
+    if shore.up:
+        shore.up, shore.seen_up_at = False, shore.world.now
+
+
+def arm(name: str, most: int) -> Callable[[Shore, Salt], None]:
+    return lambda shore, salt: setattr(shore, name, 1 + salt.pick(most))
+
+
+def put(name: str, value: object) -> Callable[[Shore, Salt], None]:
+    return lambda shore, _: setattr(shore, name, value)
+
+
+def void(_: object) -> None:
+    """Nobody asks what came of it."""
+
+
+FAULTS: Final[dict[str, Callable[[Shore, Salt], None]]] = {
+    "skew": lambda shore, salt: setattr(shore, "skew", timedelta(seconds=salt.pick(600) - 300)),
+    "crash": arm("kill_in", CALLS_BEFORE_A_FAULT),
+    "fail": arm("fail_in", CALLS_BEFORE_A_FAULT),
+    "within": within,
+    "race": race,
+    "refuse": arm("refusals", 4),
+    "mute": put("mute", True),
+    "twice": put("twice", True),
+    "lose": lose,
+    "back": put("up", True),
+    "restart": lambda shore, _: shore.restart(),
+}
