@@ -114,7 +114,13 @@ class MemoryDynamoDB:
             raise refused("ConditionalCheckFailedException", "UpdateItem")
         self.tables[request["TableName"]].put(*made)
         self._step()
-        return {}
+        match request.get("ReturnValues", "NONE"):
+            case "NONE":
+                return {}
+            case "UPDATED_NEW":  # here with the attributes that stayed as they were, which nobody reads
+                return {"Attributes": made[1]}
+            case other:
+                raise NotImplementedError(other)
 
     def _updated(self, request: Mapping[str, Any]) -> tuple[Key, Item] | None:
         """The item as an update makes it; ``None`` if its condition does not hold."""

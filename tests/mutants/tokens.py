@@ -93,7 +93,7 @@ MUTANTS: Final = (
         "tokens end",
         "I8",
         TOKENS,
-        'options={"require": ["exp", "iat", "sub", "aud", "iss"]}',
+        'options={"require": ["exp", "iat", "sub", "aud", "iss"], "verify_iat": False}',
         'options={"verify_exp": False}',
         f"{TOKEN_TESTS}::test_a_token_ends_after_half_an_hour",
     ),
