@@ -20,7 +20,7 @@ from loadtests.simulation.memory_log import REGISTER
 from loadtests.simulation.product import InlinePool
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
-from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
+from loadtests.simulation.services import CountedQueues, MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
 from loadtests.simulation.shore import UNAVAILABLE, Shore
 from loadtests.simulation.world import World
 from runbooks import dead_letters
@@ -61,7 +61,7 @@ class LambdaShore(Shore):
         self.dynamodb = MemoryDynamoDB(tables, self.step, partly=True)
         self.functions.clients.update(
             dynamodb=self.dynamodb, brief_dynamodb=self.dynamodb, sns=MemoryTopic(self), events=MemoryBus(self),
-            peer_dynamodb=PeerDynamoDB(self, lambda: self._peer().dynamodb),
+            sqs=CountedQueues(self), peer_dynamodb=PeerDynamoDB(self, lambda: self._peer().dynamodb),
         )  # fmt: skip
         self.secret = FIRST_SECRET
         self._read_secret: tuple[str, float] | None = None

@@ -13,6 +13,7 @@ from loadtests.simulation.queues import Message
 from loadtests.simulation.shore import Shore
 from loadtests.simulation.world import START
 from shared.domain.effects import Effect
+from shared.topology import dead_letter_queue_name
 
 HIDDEN: Final = timedelta(hours=1)
 
@@ -102,6 +103,20 @@ class MemoryQueues:
         del QueueUrl
         if not VisibilityTimeout:
             self._hidden.discard(int(ReceiptHandle))
+
+
+class CountedQueues:
+    """SQS as the sentinel asks it: how many dead letters there are. A URL is the queue's name."""
+
+    def __init__(self, shore: Shore) -> None:
+        self._depths = {dead_letter_queue_name(status): queue for status, queue in shore.queues.items()}
+
+    def get_queue_url(self, *, QueueName: str) -> dict[str, str]:  # noqa: N803
+        return {"QueueUrl": QueueName}
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        queue = self._depths.get(QueueUrl)
+        return {"Attributes": dict.fromkeys(AttributeNames, str(len(queue.dead) if queue else 0))}
 
 
 class PeerDynamoDB:
