@@ -20,7 +20,7 @@ IN_ONE_PIECE: Final = 250  # histories that a process takes at once
 ENOUGH_FAILURES: Final = 5
 
 
-def _stage(speed: Speed) -> tuple[Callable[[World, str], Shore], Any]:
+def stage(speed: Speed) -> tuple[Callable[[World, str], Shore], Any]:
     """What builds a Region at this speed, and what counted the product's metrics."""
     if speed == "fast":
         from loadtests.simulation.fast import FastShore, product  # noqa: PLC0415  # loads the product
@@ -34,7 +34,7 @@ def _stage(speed: Speed) -> tuple[Callable[[World, str], Shore], Any]:
 
 def play(history: History, speed: Speed) -> Story:
     """Let a history happen, to its end."""
-    build, counts = _stage(speed)
+    build, counts = stage(speed)
     counts.clear()
     world = Story(history, build)
     world.play()
