@@ -5,7 +5,7 @@ import { apiBase, failureOf } from "../../global_stack/site/src/api.ts";
 import { UNKNOWN, after } from "../../global_stack/site/src/connection.ts";
 import { change, dayBefore, hourInBogota, money, shortSpan, span } from "../../global_stack/site/src/format.ts";
 import { noticeOf } from "../../global_stack/site/src/notice.ts";
-import { EMPTY, withFurther, withNewest as newest } from "../../global_stack/site/src/orderList.ts";
+import { EMPTY, nextPlace, withNewest as newest, withPage } from "../../global_stack/site/src/orderList.ts";
 import { retryAfterMs } from "../../global_stack/site/src/polling.ts";
 import { addressOf, routeOf } from "../../global_stack/site/src/route.ts";
 import { WORDS } from "../../global_stack/site/src/words.ts";
@@ -17,7 +17,7 @@ const page = (from, to, next = "more") => ({
   orders: Array.from({ length: from - to + 1 }, (_, step) => order(from - step)), next_cursor: next,
 });
 const withNewest = (list, found) => newest(list, found, 11);
-const withOlder = (list, further) => withFurther(list, { cursor: list.next, after: list.orders.at(-1) ?? null }, further);
+const withOlder = (list, further) => withPage(list, further, list.orders.at(-1) ?? null);
 const ids = (list) => list.orders.map((one) => one.order_id);
 
 test("new orders come to the top and what is older stays", () => {
@@ -38,23 +38,37 @@ test("an order that changed is shown as it is now, once", () => {
   const list = withNewest(EMPTY, page(3, 1));
   const changed = { orders: [order(3), order(2, "delivered"), order(1)], next_cursor: "more" };
   assert.deepEqual(withNewest(list, changed).orders.map((one) => one.status), ["created", "delivered", "created"]);
-  const joined = withFurther(list, { cursor: list.next, after: order(2) }, page(1, 0));
+  const joined = withPage(list, page(1, 0), order(2));
   assert.deepEqual(ids(joined), ["o3", "o2", "o1", "o0"]);
 });
 
 test("what was scrolled to is brought up to date, and only there", () => {
-  const list = withOlder(withOlder(withNewest(EMPTY, page(9, 7, "a")), page(6, 4, "b")), page(3, 1, null));
-  const [second] = list.further; // the list's second page
-  const again = withFurther(list, second, { orders: [order(6, "delivered"), order(4)], next_cursor: "more" });
+  const list = withOlder(withOlder(withNewest(EMPTY, page(9, 7)), page(6, 4)), page(3, 1, null));
+  const again = withPage(list, { orders: [order(6, "delivered"), order(4)], next_cursor: "more" }, order(7));
   assert.deepEqual(ids(again), ["o9", "o8", "o7", "o6", "o4", "o3", "o2", "o1"]);
   assert.equal(again.orders[3].status, "delivered");
-  assert.deepEqual([again.further.length, again.complete], [2, true]);
+  assert.equal(again.complete, true);
+});
+
+test("it is looked at again page by page from the top to the end", () => {
+  const list = withOlder(withOlder(withNewest(EMPTY, page(9, 7)), page(6, 4)), page(3, 1, null));
+  assert.deepEqual(nextPlace(list, page(9, 7, "a"), null), { cursor: "a", after: order(7) });
+  assert.deepEqual(nextPlace(list, page(6, 4, "b"), order(7)), { cursor: "b", after: order(4) });
+  assert.equal(nextPlace(list, page(3, 1, null), order(4)), null);
+  assert.equal(nextPlace(withNewest(EMPTY, page(9, 7)), page(9, 7), null), null);
 });
 
 test("a page that comes for a list that started anew is dropped", () => {
-  const list = withNewest(EMPTY, page(3, 1, "old"));
-  const anew = withNewest(list, page(60, 50, "new"));
-  assert.equal(withFurther(anew, { cursor: "old", after: order(1) }, page(0, 0)), anew);
+  const anew = withNewest(withNewest(EMPTY, page(3, 1, "old")), page(60, 50, "new"));
+  assert.equal(withPage(anew, page(0, 0), order(1)), anew);
+});
+
+test("a list that was complete goes on when it outgrows a page, also by orders that come late and far down", () => {
+  const short = withNewest(EMPTY, page(12, 3, null));
+  assert.equal(short.complete, true);
+  const grown = withNewest(short, page(13, 3, "there is more"));
+  assert.deepEqual([grown.next, grown.complete], ["there is more", false]);
+  assert.equal(ids(withOlder(grown, page(2, 1, null))).length, 13);
 });
 
 test("a gap that no page covers starts the list anew", () => {

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState, type FormEvent } from "react";
 import { STATUSES, type Order, type Page, type Status } from "./documents.ts";
 import { clock, count, dayAndClock, money } from "./format.ts";
-import { EMPTY, withFurther, withNewest, type Further, type OrderList } from "./orderList.ts";
+import { EMPTY, nextPlace, withNewest, withPage, type OrderList, type Place } from "./orderList.ts";
 import { Empty, Skeleton, StatusChip, useWords } from "./parts.tsx";
 import { ask, usePolled } from "./polling.ts";
 import { addressOf } from "./route.ts";
@@ -63,21 +63,26 @@ function List(props: { status: Status | null }) {
   const [list, setList] = useState<OrderList>(EMPTY);
   const [loadingMore, setLoadingMore] = useState(false);
   const end = useRef<HTMLDivElement>(null);
-  const turn = useRef(0);
-  const polled = usePolled<Page>(pathOf(props.status), LIST_EVERY_MS, (page) => {
-    setList((before) => withNewest(before, page, PAGE));
-    // What was scrolled to changes too: one further page each time, in turn.
-    const further = list.further[turn.current++ % Math.max(list.further.length, 1)];
-    if (further) void bring(further);
-  });
+  const again = useRef<Place | null>(null);
 
   const bring = useCallback(
-    async (further: Further) => {
-      const found = await ask<Page>(pathOf(props.status, further.cursor));
-      if (found && "body" in found) setList((before) => withFurther(before, further, found.body));
+    async ({ cursor, after }: Place) => {
+      const found = await ask<Page>(pathOf(props.status, cursor));
+      if (!found || !("body" in found)) return null;
+      setList((before) => withPage(before, found.body, after));
+      return found.body;
     },
     [props.status],
   );
+
+  // What was scrolled to changes too: with each newest page one further down is brought up to date, in turn.
+  const take = async (page: Page) => {
+    setList((before) => withNewest(before, page, PAGE));
+    const place = again.current ?? nextPlace(list, page, null);
+    const further = place && (await bring(place));
+    again.current = further ? nextPlace(list, further, place.after) : null;
+  };
+  const polled = usePolled<Page>(pathOf(props.status), LIST_EVERY_MS, (page) => void take(page));
 
   const more = useCallback(async () => {
     if (!list.next || loadingMore) return;
