@@ -14,7 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from loadtests.lab import emulated_services, gateway
+from loadtests.lab import emulated_services, gateway, slow_functions
+from loadtests.lab.layout import Layout
 from tests.lab.running_lab import eventually
 
 
@@ -123,6 +124,25 @@ def test_preparing_starts_as_many_workers_as_are_asked_for_and_runs_no_handler()
     platform.runtime.Worker._spawn = slowly(platform.runtime.Worker._spawn)
     platform.invoke_at_once(*[gateway.PREPARE] * 3)
     assert (platform.spawned, called) == (3, [])
+
+
+def test_a_function_that_is_to_be_slow_is_slow_while_it_holds_its_worker_and_no_other_is(tmp_path: Path) -> None:
+    layout = Layout.at(tmp_path)
+    folder = layout.temporary_folder / "us-east-1"
+    folder.mkdir(parents=True)
+    service = SimpleNamespace(acquire_worker=lambda *_: ("worker", "reused"))
+    slow_functions.heed_slowness(service, folder)
+
+    def seconds(name: str) -> float:
+        began = time.monotonic()
+        assert service.acquire_worker(name, {}, b"") == ("worker", "reused")
+        return time.monotonic() - began
+
+    slow_functions.slow_down(layout, "us-east-1", "relevo-api", 0.3)
+    slow_functions.slow_down(layout, "us-east-1", "relevo-relay", 0.2)
+    assert (seconds("relevo-api") >= 0.3, seconds("relevo-relay") >= 0.2, seconds("relevo-health") < 0.2) == (True,) * 3
+    slow_functions.speed_up(layout, "us-east-1")
+    assert seconds("relevo-api") < 0.2
 
 
 def slowly(work: Callable[[Any], None]) -> Callable[[Any], None]:
