@@ -18,7 +18,7 @@ export PYTHONDONTWRITEBYTECODE := 1
 SOURCES := $(shell find shared regions global_stack -name node_modules -prune -o \( -name '*.py' -o -name '*.lock' \) -print) app.py cdk.json
 SITE_SOURCES := $(shell find global_stack/site -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup drill test test-code test-stacks up down check fmt synth site deploy lock clean
+.PHONY: help setup drill test test-code test-stacks matrix mutants bench sbom up down check fmt synth site deploy lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -58,6 +58,19 @@ test: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json ## All checks,
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stacks check test-code
 	@$(BIN)/python -m pytest tests/lab tests/site
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
+
+matrix: $(SYNTH) ## Every fault in every situation, in either Region, judged: out/matrix/matrix.html
+	@$(BIN)/relevo drill matrix --quick
+
+mutants: $(SYNTH) ## Remove every guard in turn; one whose test does not notice is red
+	@$(BIN)/python -m tests.mutants
+
+bench: $(SYNTH) ## Calls, units, milliseconds and rates: out/bench.json and a table
+	@$(BIN)/relevo bench
+
+sbom: $(READY) ## The bill of materials with licences, CycloneDX: out/sbom.json
+	@mkdir -p out
+	@$(BIN)/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --of JSON --sv 1.6 --output-reproducible -o out/sbom.json
 
 # Apart: the component suite keeps one mock of AWS for its whole session, and the runbooks' tests make their own.
 test-code: $(SYNTH)
