@@ -22,7 +22,8 @@ from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
 from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
 from loadtests.simulation.shore import UNAVAILABLE
-from loadtests.simulation.world import World
+from loadtests.simulation.stored import StoredShore
+from loadtests.simulation.world import START, World
 from runbooks import dead_letters
 from runbooks.rotation import Ring, Waits, after, next_step
 from shared.adapters.control import RegisterTakenError
@@ -146,7 +147,7 @@ class LambdaShore(StoredShore):
             if answer["statusCode"] != 200:
                 return None
             known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
-        return known[0]
+        return str(known[0])
 
     def _ask(self, session: int, method: str, path: str, body: str | None = None, **more: Any) -> tuple[int, Any]:
         token = self._token(session)
