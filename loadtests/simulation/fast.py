@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
 from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
 from loadtests.simulation.history import Salt
-from loadtests.simulation.memory_log import REGISTER, Garbage, MemoryControl, MemoryLog, StoredBeat
-from loadtests.simulation.memory_view import MemoryView
+from loadtests.simulation.memory_log import Garbage, MemoryControl, MemoryLog, StoredBeat
+from loadtests.simulation.memory_shore import MemoryShore
 from loadtests.simulation.product import Product
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change
-from loadtests.simulation.shore import UNAVAILABLE, Shore
+from loadtests.simulation.shore import UNAVAILABLE
 from loadtests.simulation.world import START, TIMING, World
 from shared.adapters.control import RegisterTakenError
 from shared.adapters.effect_bus import Announced
@@ -26,10 +26,9 @@ from shared.adapters.order_rows import waits_for
 from shared.adapters.projection import Projection, ProjectionError
 from shared.domain.commands import Command, order_command
 from shared.domain.effects import Effect
-from shared.domain.kpis import Figures
-from shared.domain.orders import Event, OrderState, fold
+from shared.domain.orders import fold
 from shared.domain.problems import ProblemError
-from shared.domain.takeover import NOBODY, Guard, Register, refuses_work
+from shared.domain.takeover import Register, refuses_work
 
 FUNCTIONS = ("registration", "relay", "processor", "sentinel", "pending_work")
 OLD_MESSAGE = timedelta(minutes=1)
@@ -60,14 +59,13 @@ def command_of(sent: Sent, now: datetime, known: dict[str, Command]) -> Command:
     return known[sent.event_id]
 
 
-class FastShore(Shore):
+class FastShore(MemoryShore):
     """One Region of the fast speed. It is its own topic, bus and peer-watching."""
 
     is_silent = False
 
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
-        self.view = MemoryView(name, self.step)
         self.orders = MemoryLog(self.log, self.step)
         self.drains = MemoryControl(self.control, self.step)
         self._commands: dict[str, Command] = {}
@@ -262,36 +260,3 @@ class FastShore(Shore):
                 stopped.add(message.group)
             else:
                 queue.dead.remove(message)
-
-    # What is judged.
-
-    @property
-    def drained(self) -> str:
-        stored: Register | None = self.control.get(REGISTER)
-        return stored.draining if stored else NOBODY
-
-    def guard(self) -> Guard | None:
-        return self.view.seen_guard
-
-    def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
-        for key, content in self.log.items().items():
-            if type(content) in (Event, Effect):
-                yield key, content
-
-    def rows(self) -> Mapping[str, OrderState]:
-        return {order_id: row.state for order_id, row in self.view.stored_rows.items()}
-
-    def kpis(self) -> Mapping[tuple[date, int], Figures]:
-        return self.view.figures
-
-    def pending(self) -> list[tuple[str, str]]:
-        return [
-            (str(work["pending_region"]), str(work["event_id"]))
-            for work in self.view.work.values()
-            if not str(work.get("pending_region", "#announce")).endswith("#announce")
-        ]
-
-    def own_events(self) -> Iterator[Event]:
-        for change in self.log.changes:
-            if type(change.content) is Event and change.content.origin_region == self.name:
-                yield change.content

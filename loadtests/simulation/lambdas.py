@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import date, datetime, timedelta
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final
 from urllib.parse import quote
 
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
@@ -21,21 +21,16 @@ from loadtests.simulation.product import InlinePool
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
 from loadtests.simulation.services import CountedQueues, MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
-from loadtests.simulation.shore import UNAVAILABLE, Shore
-from loadtests.simulation.world import World
+from loadtests.simulation.shore import UNAVAILABLE
+from loadtests.simulation.stored import StoredShore
+from loadtests.simulation.world import START, World
 from runbooks import dead_letters
 from runbooks.rotation import Ring, Waits, after, next_step
-from shared.adapters import items
 from shared.adapters.control import RegisterTakenError
-from shared.adapters.order_rows import ROW, state_from_plain, waits_for
-from shared.adapters.order_view import FIGURES, plain_figures
+from shared.adapters.order_rows import waits_for
 from shared.adapters.projection import ProjectionError
 from shared.domain.auth import KeyringError
-from shared.domain.effects import Effect
 from shared.domain.instants import to_text
-from shared.domain.kpis import Figures
-from shared.domain.orders import Event, OrderState
-from shared.domain.takeover import NOBODY, Guard
 from shared.topology import STATUSES, TOPOLOGY
 
 WAITS: Final = Waits.scaled(1.0)
@@ -43,7 +38,18 @@ TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before
 STREAM_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/v1/orders"
 
 
-class LambdaShore(Shore):
+class JwtClock(datetime):
+    """In place of the class that PyJWT asks for the time: this Region's."""
+
+    moment: ClassVar[datetime] = START
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        del tz
+        return cls.moment
+
+
+class LambdaShore(StoredShore):
     """One Region of the handlers speed."""
 
     def __init__(self, world: World, name: str) -> None:
@@ -52,7 +58,7 @@ class LambdaShore(Shore):
         order = list(dict.fromkeys(names))
         self.functions = loaded(name, order[(order.index(name) + 1) % len(order)])
         self.functions.shore = self
-        self.view, accounts = Table(), Table()
+        accounts = Table()
         accounts.put((f"ACCOUNT#{SUBJECT}", "ACCOUNT"), account_item())
         tables = {
             TOPOLOGY.order_log_table: self.log, TOPOLOGY.control_table: self.control,
@@ -102,8 +108,8 @@ class LambdaShore(Shore):
         """One request through the gateway: the authorizer, then the api function."""
         authorizer = None
         if token is not None:
-            clock = vars(api_jwt)["datetime"]
-            vars(api_jwt)["datetime"] = _Clock(self.clock())
+            before, JwtClock.moment = JwtClock.moment, self.clock()
+            vars(api_jwt)["datetime"] = JwtClock
             try:
                 policy = self.functions["authorizer"].handler(
                     {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
@@ -115,7 +121,8 @@ class LambdaShore(Shore):
                     raise
                 return {"statusCode": 401, "body": "{}"}
             finally:
-                vars(api_jwt)["datetime"] = clock
+                JwtClock.moment = before
+                vars(api_jwt)["datetime"] = JwtClock if before is not START else datetime
             authorizer = policy["context"]
         headers = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **more.get("headers", {})}
         event = {
@@ -141,7 +148,7 @@ class LambdaShore(Shore):
             if answer["statusCode"] != 200:
                 return None
             known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
-        return known[0]
+        return str(known[0])
 
     def _ask(self, session: int, method: str, path: str, body: str | None = None, **more: Any) -> tuple[int, Any]:
         token = self._token(session)
@@ -267,61 +274,3 @@ class LambdaShore(Shore):
         elif due.is_due and not behind:
             new_key = f"key-of-{to_text(self.world.now)}-for-everybody"
             primary.secret = after(ring, due.step, now=self.world.now, new_key=new_key).text()
-
-    # What is judged.
-
-    def guard(self) -> Guard | None:
-        found: Guard | None = self.functions["runtime"].order_queries().guard()
-        return found
-
-    @property
-    def drained(self) -> str:
-        stored = self.control.get(REGISTER)
-        return str(stored["draining"]["S"]) if stored else NOBODY
-
-    def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
-        for key, item in self.log.items().items():
-            if key[1] == "HEARTBEAT":
-                continue
-            plain = items.from_wire(item)
-            try:
-                yield key, (items.event_from_plain if key[1].startswith("EVENT#") else items.effect_from_plain)(plain)
-            except items.MalformedItemError:
-                continue  # the relay set it aside
-
-    def _view(self) -> Iterator[items.Plain]:
-        return map(items.from_wire, self.view.everything())
-
-    def rows(self) -> Mapping[str, OrderState]:
-        return {plain["order_id"]: state_from_plain(plain) for plain in self._view() if plain["sk"] == ROW}
-
-    def kpis(self) -> Mapping[tuple[date, int], Figures]:
-        found = {}
-        for plain in self._view():
-            if plain["sk"] == FIGURES:
-                _, day, number = plain["pk"].split("#")
-                found[date.fromisoformat(day), int(number)] = plain_figures(plain)
-        return found
-
-    def pending(self) -> list[tuple[str, str]]:
-        return [
-            (plain["pending_region"], plain["event_id"])
-            for plain in self._view()
-            if not plain.get("pending_region", "#announce").endswith("#announce")
-        ]
-
-    def own_events(self) -> Iterator[Event]:
-        for change in self.log.changes:
-            if change.content.get("origin_region", {}).get("S") == self.name and change.key[1].startswith("EVENT#"):
-                yield items.event_from_plain(items.from_wire(change.content))
-
-
-class _Clock:
-    """In place of the class that PyJWT asks for the time."""
-
-    def __init__(self, moment: datetime) -> None:
-        self._moment = moment
-
-    def now(self, tz: object = None) -> datetime:
-        del tz
-        return self._moment

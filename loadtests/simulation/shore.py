@@ -21,7 +21,6 @@ from shared.adapters.view_notes import NotesNotWrittenError
 from shared.domain.effects import Effect
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState
-from shared.domain.takeover import Guard
 from shared.topology import STATUSES
 
 if TYPE_CHECKING:
@@ -214,10 +213,6 @@ class Shore(ABC):
         """An operator takes the next step of a key rotation."""
 
     # What is judged.
-
-    @abstractmethod
-    def guard(self) -> Guard | None:
-        """What the sentinel saw."""
 
     @property
     @abstractmethod

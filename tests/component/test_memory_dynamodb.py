@@ -153,7 +153,7 @@ def test_queries_of_tables_and_indexes_give_the_same_items_in_the_same_order(
 ) -> None:
     for number in range(4):
         put(
-            both, pk=f"ORDER#{number}", sk=f"WORK#{number}", pending_region="us-east-1",
+            both, pk=f"ORDER#{number}", sk=f"WORK#{number}", pending_key="us-east-1",
             due_at=f"t{number % 3}{number}",
             list_bucket="b", list_key=f"k{number}", status=("created", "failed")[number % 2],
         )  # fmt: skip
@@ -161,7 +161,7 @@ def test_queries_of_tables_and_indexes_give_the_same_items_in_the_same_order(
     more: dict[str, Any] = {"ScanIndexForward": forward, **({"Limit": limit} if limit else {})}
     values = to_wire({":p": "us-east-1", ":after": "t0"})
     page = both.query(
-        TableName=VIEW, IndexName="pending", KeyConditionExpression="pending_region = :p AND due_at > :after",
+        TableName=VIEW, IndexName="pending", KeyConditionExpression="pending_key = :p AND due_at > :after",
         ExpressionAttributeValues=values, **more,
     )  # fmt: skip
     assert page["Items"]
