@@ -29,7 +29,7 @@ from loadtests.lab.stopping import run_until_stopped
 ROLE: Final = "aws-path"
 SERVICES: Final = ("*", "dynamodb", "events", "secretsmanager", "sns", "sqs")  # what the product calls
 RULES: Final = "/_microburst/rules"
-RULES_SECONDS: Final = 15.0  # for the first error of a service microburst reads what botocore says of it, for seconds
+RULES_SECONDS: Final = 15.0  # the process carries all calls of its Region and may be busy with them
 
 
 class _PlainUpstream(Upstream):  # type: ignore[misc]
