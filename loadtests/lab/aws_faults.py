@@ -29,6 +29,7 @@ from loadtests.lab.stopping import run_until_stopped
 ROLE: Final = "aws-path"
 SERVICES: Final = ("*", "dynamodb", "events", "secretsmanager", "sns", "sqs")  # what the product calls
 RULES: Final = "/_microburst/rules"
+RULES_SECONDS: Final = 15.0  # the process carries all calls of its Region and may be busy with them
 
 
 class _PlainUpstream(Upstream):  # type: ignore[misc]
@@ -121,11 +122,11 @@ def rule_of(service: str, *, error: str | None, latency_ms: float | None, rate: 
 
 
 def add_rule(seat: Seat, rule: dict[str, object]) -> None:
-    loopback.call(seat.microburst + RULES, [rule], method="PATCH")
+    loopback.call(seat.microburst + RULES, [rule], method="PATCH", timeout_seconds=RULES_SECONDS)
 
 
 def clear_rules(seat: Seat) -> None:
-    loopback.call(seat.microburst + RULES, [], method="POST")
+    loopback.call(seat.microburst + RULES, [], method="POST", timeout_seconds=RULES_SECONDS)
 
 
 def main() -> None:
