@@ -51,7 +51,7 @@ class Platform:
             Worker=Worker,
         )
         self.service = SimpleNamespace(
-            acquire_worker=self._acquire, release_worker=self._release,
+            acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=lambda *_, **__: None,
             _execute_function_warm=self._execute,
         )  # fmt: skip
         gateway.prepare_workers(Worker)
