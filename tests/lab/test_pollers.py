@@ -317,7 +317,8 @@ def poller_process(
         }
     }
     (folder / "relevo-us-east-1.template.json").write_text(json.dumps(template))
-    lab = {"time_scale": 0.1, "template_dir": str(folder), "regions": {"us-east-1": {"endpoint": region.endpoint, "own_path": region.endpoint}}}
+    here = {"endpoint": region.endpoint, "own_path": region.endpoint}
+    lab = {"time_scale": 0.1, "template_dir": str(folder), "regions": {"us-east-1": here}}
     (folder / "lab.json").write_text(json.dumps(lab))
     command = [
         sys.executable,
