@@ -27,7 +27,7 @@ def evacuation_plan(timing: Timing, region: str) -> DrillPlan:
         timing=timing,
         region=region,
         mode="evacuate",
-        warm_up=Step("warm-up", 10.0, 15.0 if real else 8.0),
+        warm_up=Step("warm-up", 10.0, 15.0),
         steady=(Step("5x", 5.0, 20.0 if real else 5.0), Step("10x", 10.0, 30.0 if real else 8.0)),
         lost_at_least_seconds=20.0 if real else 5.0,
         lost_at_most_seconds=20.0 if real else 5.0,

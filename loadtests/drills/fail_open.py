@@ -25,7 +25,7 @@ def fail_open_plan(timing: Timing) -> DrillPlan:
         timing=timing,
         region=TOPOLOGY.region_names[0],
         mode="health",
-        warm_up=Step("warm-up", 10.0, 15.0 if real else 8.0),
+        warm_up=Step("warm-up", 10.0, 15.0),
         steady=(Step("5x", 5.0, 20.0 if real else 5.0), Step("10x", 10.0, 30.0 if real else 8.0)),
         lost_at_least_seconds=150.0 if real else 20.0,  # longer than a loss needs to be drained and taken over
         lost_at_most_seconds=150.0 if real else 20.0,

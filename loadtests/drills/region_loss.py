@@ -25,7 +25,7 @@ def region_loss_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         timing=timing,
         region=region,
         mode=mode,
-        warm_up=Step("warm-up", 10.0, 15.0 if real else 8.0),
+        warm_up=Step("warm-up", 10.0, 15.0),
         steady=(Step("5x", 5.0, 20.0 if real else 5.0), Step("10x", 10.0, 30.0 if real else 8.0)),
         lost_at_least_seconds=alone_seconds(timing),
         lost_at_most_seconds=175.0 if real else 45.0,

@@ -106,7 +106,15 @@ def pool_workers(lambda_svc: Any, lambda_runtime: Any) -> None:
                 if time.monotonic() - came_at > WAIT_SECONDS:
                     return None, "func_cap"  # MiniStack answers that with a throttle
                 changes[name].wait(max(due_in, MORE_PATIENCE_SECONDS))
-            invocation.worker, how = acquire(name, config, code, qualifier=qualifier, **more)
+            # One that prepares is to have a worker of its own, also when an idle one would do: they come one by one.
+            idle = [worker for worker in workers() if not worker.in_use] if invocation.prepares else []
+            for worker in idle:
+                worker.in_use = True
+            try:
+                invocation.worker, how = acquire(name, config, code, qualifier=qualifier, **more)
+            finally:
+                for worker in idle:
+                    worker.in_use = False
             if how == "spawn":
                 started_at[name] = time.monotonic()
             return invocation.worker, how

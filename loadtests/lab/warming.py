@@ -25,7 +25,7 @@ from shared.topology import PARTS, TOPOLOGY, live_function
 USERNAME: Final = "lab"
 CALL_SECONDS: Final = 60.0
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
-SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 3, "health": 1, "authorizer": 1}
+SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 5, "health": 1, "authorizer": 1}
 
 
 class WarmingError(Exception):
@@ -68,7 +68,7 @@ def prepare_workers(seat: Seat) -> None:
 def prepare_spares(seat: Seat) -> None:
     """Start further workers of the functions that need several side by side."""
     for part, count in SPARE_WORKERS.items():
-        _prepare(seat, (part,) * (count + 1))
+        _prepare(seat, (part,) * count)
 
 
 def try_api(seat: Seat, account: LabAccount) -> None:
