@@ -96,7 +96,7 @@ class Shore(ABC):
         try:
             return work()
         except KilledError:
-            self.restart()
+            self.replace_killed()
             return None
         finally:
             self.running -= 1
@@ -191,6 +191,10 @@ class Shore(ABC):
     @abstractmethod
     def restart(self) -> None:
         """The Region's functions start cold: what they remembered is gone."""
+
+    def replace_killed(self) -> None:
+        """What was killed starts cold."""
+        self.restart()
 
     @abstractmethod
     def garble(self, salt: int) -> None:
