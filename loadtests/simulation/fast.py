@@ -49,6 +49,7 @@ def product() -> Product:
         return content
 
     found["relay"].record_of = content_of
+    found["sentinel"].HEARTBEATS = range(2)  # as many as there are shards; each is relayed in every Region
     return found
 
 

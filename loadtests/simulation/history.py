@@ -69,7 +69,7 @@ FAULTS: Final = {
     "restart": 2,  # a Region's functions start cold
     "long": 2,  # minutes pass
 }
-SHORTEST, LONGEST = 8, 64
+SHORTEST, LONGEST = 8, 48
 
 
 @dataclass(frozen=True)

@@ -223,6 +223,11 @@ class Shore(ABC):
     def drained(self) -> str:
         """Which Region the drain register names, as this Region has it."""
 
+    @property
+    @abstractmethod
+    def believes_a_drain(self) -> bool:
+        """Whether the sentinel saw the register name somebody when it looked last."""
+
     @abstractmethod
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
         """What the log holds, by key; without heartbeats and what cannot be read."""
