@@ -47,7 +47,7 @@ WORK: Final = {
     "send": 12, "next": 2, "retry": 5, "read": 4, "replicate": 10, "relay": 14, "process": 10, "look": 6, "wait": 6,
 }  # fmt: skip
 # Of these every history has some kinds only: a fault met in every second step hides what one of them does alone.
-FAULTS: Final = {
+FAULTS: Final[dict[str, float]] = {
     "crash": 4,  # the function that runs is killed between two AWS calls
     "within": 8,  # another function runs between two AWS calls of the one that runs
     "race": 3,  # the same, and it projects an order that the other one may be projecting
@@ -68,8 +68,9 @@ FAULTS: Final = {
     "rotate": 3,  # the next step of a key rotation
     "restart": 2,  # a Region's functions start cold
     "long": 2,  # minutes pass
+    "bury": 0.7,  # a Region is lost for good, as far as anybody knows: the other one does what it can
 }
-SHORTEST, LONGEST = 8, 64
+SHORTEST, LONGEST = 8, 48
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def generate(seed: int) -> History:
     """Draw a history: a seed is always the same one."""
     rng = random.Random(seed)
     regions = 3 if rng.random() < 0.15 else 2
-    kinds = dict(WORK)
+    kinds: dict[str, float] = dict(WORK)
     chosen = rng.sample(sorted(FAULTS), rng.randrange(0, 9))
     # What breaks comes with what mends it, or the rest of the history is spent broken.
     for breaking, mending in (("cut", "mend"), ("lose", "back"), ("drain", "readmit"), ("poison", "redrive")):

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import islice
+from itertools import combinations
 from typing import Any
 
 from loadtests.drills.fold import precedence, summarize
@@ -159,12 +159,29 @@ def without_zeros(figures: Mapping[Any, Figures]) -> dict[Any, Figures]:
 
 
 def _lanes(shore: Shore, events: Mapping[str, Event]) -> Iterator[str]:
-    """I5: while nothing was taken over, parked or dead-lettered, effects of a lane come in the order of arrival."""
+    """I5: while nothing was taken over, parked or dead-lettered, effects of a lane come in the order of arrival.
+
+    Of two commands that were under way at once, either may be said to have arrived first.
+    """
     for (order_id, status), lane in shore.arrivals().items():
-        places = [
-            shore.first_done[event_id]
+        done = [
+            (events[event_id].recorded_at, shore.first_done[event_id])
             for event_id in lane
             if event_id in shore.first_done and events[event_id].origin_region == shore.name
         ]
-        if any(later < earlier for earlier, later in zip(places, islice(places, 1, None), strict=False)):
+        if any(earlier[0] < later[0] and earlier[1] > later[1] for earlier, later in combinations(done, 2)):
             yield f"I5 effects of {status} of {order_id} in {shore.name} did not come in the order of arrival"
+
+
+def undone(survivor: Shore, announced: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """I2 and I10 of what a survivor knows: effects are there and announced, or it has tried and will try again."""
+    known = [found for _, found in survivor.contents()]
+    events = [found for found in known if isinstance(found, Event)]
+    effects = {found.event_id for found in known if isinstance(found, Effect)}
+    trying = {event_id for whose, event_id in survivor.pending() if whose.startswith(survivor.name)}
+    for event in events:
+        complete = publishable(event, [other for other in events if other.order_id == event.order_id])
+        if complete is not None and event.event_id not in effects | trying:
+            yield f"I2 {survivor.name}, alone, left {event.status} of {event.order_id} without its effect"
+    for event_id in sorted(effects - trying - {found for found, said in announced.items() if said}):
+        yield f"I10 {survivor.name}, alone, left the effect of {event_id[:8]} unannounced"

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import Any, Final
 from urllib.parse import quote
 
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
-from jwt import api_jwt
 
 from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
 from loadtests.simulation.dynamodb import MemoryDynamoDB
+from loadtests.simulation.gateway import answered, own_event
 from loadtests.simulation.history import Salt
-from loadtests.simulation.loading import FIRST_SECRET, PASSWORD, Context, account_item, cheap_passwords, loaded
+from loadtests.simulation.loading import (
+    FIRST_SECRET,
+    PASSWORD,
+    Context,
+    LoadedRegion,
+    account_item,
+    cheap_passwords,
+    loaded,
+)
 from loadtests.simulation.memory_log import REGISTER
 from loadtests.simulation.product import InlinePool
 from loadtests.simulation.queues import Message
 from loadtests.simulation.replica import Change, Table
 from loadtests.simulation.services import CountedQueues, MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
-from loadtests.simulation.shore import UNAVAILABLE
+from loadtests.simulation.shore import UNAVAILABLE, KilledError
 from loadtests.simulation.stored import StoredShore
-from loadtests.simulation.world import START, World
+from loadtests.simulation.world import World
 from runbooks import dead_letters
 from runbooks.rotation import Ring, Waits, after, next_step
 from shared.adapters.control import RegisterTakenError
@@ -35,18 +43,6 @@ from shared.topology import STATUSES, TOPOLOGY
 
 WAITS: Final = Waits.scaled(1.0)
 TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before a token ends, whatever clocks say
-STREAM_ARN: Final = "arn:aws:execute-api:us-east-1:123456789012:api/live/POST/v1/orders"
-
-
-class JwtClock(datetime):
-    """In place of the class that PyJWT asks for the time: this Region's."""
-
-    moment: ClassVar[datetime] = START
-
-    @classmethod
-    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-        del tz
-        return cls.moment
 
 
 class LambdaShore(StoredShore):
@@ -56,8 +52,7 @@ class LambdaShore(StoredShore):
         super().__init__(world, name)
         names = [name for name, _ in world.links] or [name]
         order = list(dict.fromkeys(names))
-        self.functions = loaded(name, order[(order.index(name) + 1) % len(order)])
-        self.functions.shore = self
+        self._peer_name = order[(order.index(name) + 1) % len(order)]
         accounts = Table()
         accounts.put((f"ACCOUNT#{SUBJECT}", "ACCOUNT"), account_item())
         tables = {
@@ -65,13 +60,47 @@ class LambdaShore(StoredShore):
             TOPOLOGY.order_view_table: self.view, TOPOLOGY.accounts_table: accounts,
         }  # fmt: skip
         self.dynamodb = MemoryDynamoDB(tables, self.step, partly=True)
-        self.functions.clients.update(
-            dynamodb=self.dynamodb, brief_dynamodb=self.dynamodb, sns=MemoryTopic(self), events=MemoryBus(self),
-            sqs=CountedQueues(self), peer_dynamodb=PeerDynamoDB(self, lambda: self._peer().dynamodb),
-        )  # fmt: skip
+        self._clients: dict[str, Any] = {
+            "dynamodb": self.dynamodb, "brief_dynamodb": self.dynamodb, "sns": MemoryTopic(self),
+            "events": MemoryBus(self), "sqs": CountedQueues(self),
+            "peer_dynamodb": PeerDynamoDB(self, lambda: self._peer().dynamodb),
+        }  # fmt: skip
         self.secret = FIRST_SECRET
         self._read_secret: tuple[str, float] | None = None
-        self.restart()
+        self._processes: list[LoadedRegion] = []
+        self._in_use = 0
+        self.functions = self._started(0)  # for who looks and operates from outside
+
+    def _started(self, number: int) -> LoadedRegion:
+        found = loaded(self.name, self._peer_name, number)
+        found.shore = self
+        found.clients.update(self._clients)
+        found.restart()
+        self._processes.append(found)
+        return found
+
+    @contextmanager
+    def _process(self) -> Iterator[LoadedRegion]:
+        """A process that runs nothing else meanwhile, as Lambda gives each invocation; a killed one starts cold."""
+        if self._in_use == len(self._processes):
+            self._started(self._in_use)
+        found = self._processes[self._in_use]
+        self._in_use += 1
+        try:
+            yield found
+        except KilledError:
+            found.restart()
+            raise
+        finally:
+            self._in_use -= 1
+
+    def _call(self, function: str, event: dict[str, Any]) -> Any:
+        """Invoke a function."""
+        with self._process() as functions, own_event():
+            return functions[function].handler(event, Context())
+
+    def replace_killed(self) -> None:
+        """The process of what was killed has started cold already."""
 
     def _peer(self) -> LambdaShore:
         found = self.world.peer_of(self)
@@ -80,7 +109,8 @@ class LambdaShore(StoredShore):
 
     def restart(self) -> None:
         self._read_secret = None
-        self.functions.restart()
+        for process in self._processes:
+            process.restart()
 
     def read_secret(self, fresh: bool, cache_seconds: int) -> str:
         """As Powertools reads it: from its cache, until that is too old."""
@@ -96,47 +126,14 @@ class LambdaShore(StoredShore):
     def sees_peer(self) -> bool:
         """What the sentinel's request to the peer's health endpoint finds."""
         self.step()
-        peer = self._peer()
-        if not self.world.serves(peer, seen_by=self):
-            return False
-        answer = peer.run(lambda: peer.functions["health"].handler({"path": "/health"}, Context()))
+        return self.world.sees(self, serving=self._peer().says_it_serves)
+
+    def says_it_serves(self) -> bool:
+        """What the health endpoint answers."""
+        answer = self.run(lambda: self._call("health", {"path": "/health"}))
         return bool(answer and answer["statusCode"] == 200)
 
     # Clients.
-
-    def _request(self, method: str, path: str, token: str | None, body: str | None = None, **more: Any) -> Any:
-        """One request through the gateway: the authorizer, then the api function."""
-        authorizer = None
-        if token is not None:
-            before, JwtClock.moment = JwtClock.moment, self.clock()
-            vars(api_jwt)["datetime"] = JwtClock
-            try:
-                policy = self.functions["authorizer"].handler(
-                    {"authorizationToken": f"Bearer {token}", "methodArn": STREAM_ARN}, Context()
-                )
-            except UNAVAILABLE:
-                return {"statusCode": 503, "body": '{"type":"dependency"}'}  # the gateway's own answer is a 500
-            except Exception as error:
-                if str(error) != "Unauthorized":
-                    raise
-                return {"statusCode": 401, "body": "{}"}
-            finally:
-                JwtClock.moment = before
-                vars(api_jwt)["datetime"] = JwtClock if before is not START else datetime
-            authorizer = policy["context"]
-        headers = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **more.get("headers", {})}
-        event = {
-            "resource": "/{proxy+}", "path": path, "httpMethod": method, "headers": headers,
-            "multiValueHeaders": {name: [value] for name, value in headers.items()},
-            "queryStringParameters": more.get("query"), "multiValueQueryStringParameters": None,
-            "pathParameters": None, "stageVariables": None,
-            "requestContext": {
-                "path": path, "stage": "live", "requestId": "r", "httpMethod": method, "apiId": "api",
-                "identity": {"sourceIp": "203.0.113.9"}, **({"authorizer": authorizer} if authorizer else {}),
-            },
-            "body": body, "isBase64Encoded": False,
-        }  # fmt: skip
-        return self.functions["api"].handler(event, Context())
 
     def _token(self, session: int) -> str | None:
         """A session's token; logs in here if it has none, or an old one."""
@@ -144,7 +141,7 @@ class LambdaShore(StoredShore):
         if known is None or self.world.now - known[1] > TOKEN_RENEWED:
             with cheap_passwords():
                 text = json.dumps({"username": SUBJECT, "password": PASSWORD})
-                answer = self._request("POST", "/token", None, text)
+                answer = answered(self._call, self.clock(), "POST", "/token", None, text)
             if answer["statusCode"] != 200:
                 return None
             known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
@@ -154,7 +151,7 @@ class LambdaShore(StoredShore):
         token = self._token(session)
         if token is None:
             return 503, {"type": "urn:relevo:problem:login"}
-        answer = self._request(method, path, token, body, **more)
+        answer = answered(self._call, self.clock(), method, path, token, body, **more)
         return answer["statusCode"], json.loads(answer["body"])
 
     def post(self, sent: Sent) -> Answer:
@@ -193,7 +190,7 @@ class LambdaShore(StoredShore):
             ]
         }
         try:
-            failures = self.functions["relay"].handler(event, Context())["batchItemFailures"]
+            failures = self._call("relay", event)["batchItemFailures"]
         except UNAVAILABLE:
             return 0
         if not failures:
@@ -205,7 +202,7 @@ class LambdaShore(StoredShore):
         del status  # the code of all processors is one
         records = [sqs_record(message, number) for number, message in enumerate(batch)]
         try:
-            answer = self.functions["processor"].handler({"Records": records}, Context())
+            answer = self._call("processor", {"Records": records})
         except BatchProcessingError:  # all of them failed
             return set(range(len(batch)))
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
@@ -216,20 +213,21 @@ class LambdaShore(StoredShore):
 
     def look(self) -> None:
         before = self.control.get(REGISTER)
-        self.functions["sentinel"].handler({}, Context())
+        self._call("sentinel", {})
         after = self.control.get(REGISTER)
         if before is not after and after["by"]["S"] == f"sentinel of {self.name}":
             self.world.note_drained(self)
 
     def project(self, order_id: str) -> None:
-        with suppress(*UNAVAILABLE, ProjectionError):
-            self.functions["runtime"].projection().project(order_id, even_if_equal=True)
+        with suppress(*UNAVAILABLE, ProjectionError), self._process() as functions:
+            functions["runtime"].projection().project(order_id, even_if_equal=True)
 
     # Operators, and what somebody puts into the log.
 
     def garble(self, salt: int) -> None:
         key = (f"ORDER#o{salt % 4}", f"EVENT#x{salt}")
-        self.log.put(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "entity": {"S": "event"}})
+        if self.log.get(key) is None:
+            self.log.put(key, {"pk": {"S": key[0]}, "sk": {"S": key[1]}, "entity": {"S": "event"}})
 
     def write_register(self, *, drained: str | None, readmitted: str | None) -> bool:
         control = self.functions["runtime"].control()

@@ -83,7 +83,9 @@ class LoadedRegion(Product):
 
 
 @cache
-def loaded(region: str, peer: str) -> LoadedRegion:
+def loaded(region: str, peer: str, number: int) -> LoadedRegion:
+    """One of the processes that a Region's functions run in: nothing runs twice at once in one."""
+    del number
     found = LoadedRegion(region, peer)
     found["sentinel"].peer_serves = lambda *_: found.shore.sees_peer()
     found.beginning = False

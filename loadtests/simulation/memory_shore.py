@@ -28,6 +28,10 @@ class MemoryShore(Shore, ABC):
         stored: Register | None = self.control.get(REGISTER)
         return stored.draining if stored else NOBODY
 
+    @property
+    def believes_a_drain(self) -> bool:
+        return self.view.seen_guard is not None and self.view.seen_guard.draining != NOBODY
+
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
         for key, content in self.log.items().items():
             if type(content) in (Event, Effect):

@@ -96,7 +96,7 @@ class Shore(ABC):
         try:
             return work()
         except KilledError:
-            self.restart()
+            self.replace_killed()
             return None
         finally:
             self.running -= 1
@@ -192,6 +192,10 @@ class Shore(ABC):
     def restart(self) -> None:
         """The Region's functions start cold: what they remembered is gone."""
 
+    def replace_killed(self) -> None:
+        """What was killed starts cold."""
+        self.restart()
+
     @abstractmethod
     def garble(self, salt: int) -> None:
         """Write an item into the log that cannot be read."""
@@ -218,6 +222,11 @@ class Shore(ABC):
     @abstractmethod
     def drained(self) -> str:
         """Which Region the drain register names, as this Region has it."""
+
+    @property
+    @abstractmethod
+    def believes_a_drain(self) -> bool:
+        """Whether the sentinel saw the register name somebody when it looked last."""
 
     @abstractmethod
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:

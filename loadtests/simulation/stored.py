@@ -31,6 +31,11 @@ class StoredShore(Shore, ABC):
         stored = self.control.get(REGISTER)
         return str(stored["draining"]["S"]) if stored else NOBODY
 
+    @property
+    def believes_a_drain(self) -> bool:
+        guard = self.view.get(("GUARD", "GUARD"))
+        return guard is not None and guard["draining"]["S"] != NOBODY
+
     def contents(self) -> Iterator[tuple[tuple[str, str], Event | Effect]]:
         for key, item in self.log.items().items():
             if key[1] == "HEARTBEAT":

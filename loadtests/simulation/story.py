@@ -11,8 +11,11 @@ from datetime import timedelta
 from itertools import islice
 from typing import Final
 
+from loadtests.simulation.arming import FAULTS, lose, void
 from loadtests.simulation.clients import AUDITOR, MOST_TRIES, command_of, next_after, sent_of
-from loadtests.simulation.history import LARGEST_SALT, Salt, Step
+from loadtests.simulation.history import Salt, Step
+from loadtests.simulation.invariants import undone
+from loadtests.simulation.queues import Message, Queue
 from loadtests.simulation.replica import SHARDS
 from loadtests.simulation.shore import RELAY_BATCH, Shore
 from loadtests.simulation.world import World
@@ -23,12 +26,9 @@ from shared.topology import STATUSES
 MOMENT: Final = timedelta(milliseconds=1)
 WAITS: Final = (0.1, 1, 5, 15, 15, 31, 61)  # seconds
 LONG_WAITS: Final = (130, 310, 1600)
-CALLS_BEFORE_A_FAULT: Final = 24
-CALLS_BEFORE_A_RACE: Final = 12
 POISON: Final = "{"  # a message that no processor can read
-# What may run while another function waits for AWS.
-WITHIN: Final = ("send", "retry", "read", "replicate", "relay", "process", "look", "reconcile", "replicate", "relay")
 # After a history, everything that is up works until nothing is left; seconds between the rounds let due work come.
+ROUNDS_ALONE: Final = 12
 ROUNDS: Final = (15, 15, 61, 61, 61, 301, 301, 301, 1501, 1501, 61, 301, 1501, 301)
 
 
@@ -51,6 +51,38 @@ class Story(World):
         else:
             HAPPENINGS[step.kind](self, shore, Salt(step.salt))
 
+    def bury(self, lost: Shore, salt: Salt) -> None:
+        """Lose a Region with all that has not come over: within minutes its peer does all the work that it knows of."""
+        survivor = self.peer_of(lost)
+        if len(self.shores) > 2 or not survivor.up:
+            return
+        for shore in self.shores:
+            shore.calm()
+        lose(lost, salt)
+        self.partitioned = False
+        self.replicate(lost, salt)
+        was_drained = survivor.drained
+        self.partitioned = True
+        for _ in range(ROUNDS_ALONE):
+            self.wait(ROUNDS[0])
+            self.work(survivor)
+            survivor.run(survivor.look, alone="look")
+            self.work(survivor)
+        self.faults.extend(undone(survivor, self.announced))
+        if was_drained == NOBODY and survivor.drained != lost.name:
+            self.faults.append(f"I7 {survivor.name} did not drain its lost peer")
+
+    @staticmethod
+    def work(shore: Shore) -> bool:
+        """Relay and process all that is there."""
+        moved = False
+        for shard in range(SHARDS):
+            moved |= shore.relay_some(shard, RELAY_BATCH)
+        for status, queue in shore.queues.items():
+            while queue.messages and shore.up:
+                moved |= shore.process_some(status, 0, 10)
+        return moved
+
     # The end of a history.
 
     def converge(self) -> None:
@@ -59,18 +91,20 @@ class Story(World):
         for shore in self.shores:
             shore.calm()
             shore.up = True
+        # Half of the histories get one round more than they need: it must change nothing.
+        enough = len(self.history.steps) % 2
         for number, seconds in enumerate(ROUNDS):
             self.wait(seconds)
             self.settle()
+            if number >= enough and not self.left():
+                return
             for shore in self.shores:
                 shore.run(shore.look, alone="look")
-            self.settle()
-            if number and not self.left():
-                return
-            if number > 1:
+            if number > 0:
                 self._operators()
 
     def _operators(self) -> None:
+        self.settle()
         self.readmit()
         for shore in self.shores:
             for status, queue in shore.queues.items():
@@ -85,18 +119,13 @@ class Story(World):
             moved = False
             self.deliver_everything()
             for shore in self.shores:
-                for shard in range(SHARDS):
-                    moved |= shore.relay_some(shard, RELAY_BATCH)
-                for status, queue in shore.queues.items():
-                    while queue.messages:
-                        moved |= shore.process_some(status, 0, 10)
+                moved |= self.work(shore)
 
     def left(self) -> bool:
         """Whether work is left that somebody can do something about."""
-        if any(shore.drained != NOBODY for shore in self.shores):
+        if any(shore.drained != NOBODY or shore.believes_a_drain for shore in self.shores):
             return True
-        queues = [queue for shore in self.shores for queue in shore.queues.values()]
-        if any(message.body != POISON for queue in queues for message in queue.dead):
+        if any(redrivable(queue) for shore in self.shores for queue in shore.queues.values()):
             return True
         pending = {event_id for shore in self.shores for _, event_id in shore.pending()}
         return bool(pending) and not pending <= self._without_items()
@@ -109,6 +138,7 @@ class Story(World):
 
     def audit(self) -> None:
         """Every order that was acknowledged is read, and a command repeated, in every Region."""
+        self.wait(ROUNDS[0])  # until nobody remembers a drain
         acknowledged = {
             call.order_id: call.sent for call in self.calls if call.sent and call.answer and call.answer.status < 300
         }
@@ -119,6 +149,12 @@ class Story(World):
                 self.submit(shore, replace(sent, session=AUDITOR), MOST_TRIES)
                 if sent.key is not None:
                     self.submit(shore, sent_of({**sent.body, "note": "n"}, sent.key, session=AUDITOR), MOST_TRIES)
+
+
+def redrivable(queue: Queue) -> list[Message]:
+    """Dead letters that may go back: never those behind one that cannot be processed."""
+    stopped = {message.group for message in queue.dead if message.body == POISON}
+    return [message for message in queue.dead if message.group not in stopped]
 
 
 # What happens in a Region by itself, or because somebody asks for it.
@@ -191,53 +227,6 @@ HAPPENINGS: Final[dict[str, Callable[[Story, Shore, Salt], None]]] = {
     "redrive": lambda _, shore, salt: shore.redrive(STATUSES[salt.pick(len(STATUSES))]),
     "unpark": unpark,
     "reconcile": reconcile,
+    "bury": lambda story, shore, salt: story.bury(shore, salt),
     "rotate": lambda _, shore, salt: shore.rotate_key(salt),
-}
-
-
-# Faults that wait in a Region until something runs into them, and Regions that are lost.
-
-
-def within(shore: Shore, salt: Salt) -> None:
-    shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
-    kind = WITHIN[salt.pick(len(WITHIN))]
-    regions = shore.world.shores
-    where = regions.index(shore) if salt.pick(2) else salt.pick(len(regions))
-    shore.interruption = Step(kind, where, salt.pick(LARGEST_SALT))
-
-
-def race(shore: Shore, salt: Salt) -> None:
-    shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
-    shore.interruption = Step("reconcile", shore.world.shores.index(shore), salt.pick(LARGEST_SALT))
-
-
-def lose(shore: Shore, _: Salt) -> None:
-    if shore.up:
-        shore.up, shore.seen_up_at = False, shore.world.now
-
-
-def arm(name: str, most: int) -> Callable[[Shore, Salt], None]:
-    return lambda shore, salt: setattr(shore, name, 1 + salt.pick(most))
-
-
-def put(name: str, value: object) -> Callable[[Shore, Salt], None]:
-    return lambda shore, _: setattr(shore, name, value)
-
-
-def void(_: object) -> None:
-    """Nobody asks what came of it."""
-
-
-FAULTS: Final[dict[str, Callable[[Shore, Salt], None]]] = {
-    "skew": lambda shore, salt: setattr(shore, "skew", timedelta(seconds=salt.pick(600) - 300)),
-    "crash": arm("kill_in", CALLS_BEFORE_A_FAULT),
-    "fail": arm("fail_in", CALLS_BEFORE_A_FAULT),
-    "within": within,
-    "race": race,
-    "refuse": arm("refusals", 4),
-    "mute": put("mute", True),
-    "twice": put("twice", True),
-    "lose": lose,
-    "back": put("up", True),
-    "restart": lambda shore, _: shore.restart(),
 }

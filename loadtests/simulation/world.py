@@ -62,10 +62,10 @@ class World(ABC):
         """The Region that this one watches: the next one, around."""
         return self.shores[(self.shores.index(shore) + 1) % len(self.shores)]
 
-    def serves(self, shore: Shore, *, seen_by: Shore) -> bool:
-        """Whether a Region's health endpoint answers another Region's sentinel."""
-        answers = shore.up and not self.partitioned
-        seen_by.unseen_looks = 0 if answers else seen_by.unseen_looks + 1
+    def sees(self, shore: Shore, *, serving: Callable[[], bool] = lambda: True) -> bool:
+        """Whether a Region's sentinel finds its peer's health endpoint serving."""
+        answers = self.peer_of(shore).up and not self.partitioned and serving()
+        shore.unseen_looks = 0 if answers else shore.unseen_looks + 1
         return answers
 
     def reach(self, name: str) -> Shore:
