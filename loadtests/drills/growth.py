@@ -28,7 +28,8 @@ def growth_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         timing=timing,
         region=region,
         mode=mode,
-        warm_up=Step("warm-up", steady[-1].multiple, 15.0),
+        # Shorter than a lone loss needs: 1x and 5x come before the peak and warm it further.
+        warm_up=Step("warm-up", steady[-1].multiple, 12.0),
         steady=steady,
         lost_at_least_seconds=alone_seconds(timing),
         lost_at_most_seconds=175.0 if real else 45.0,
