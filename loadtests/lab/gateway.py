@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import queue
 import resource
 import threading
 import time
 import zipfile
 from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -27,6 +29,7 @@ from loadtests.lab.emulated_services import (
     remember_principals,
     reserve_for_versions,
 )
+from loadtests.lab.nursery import Nurseries
 from loadtests.lab.slow_functions import heed_slowness
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
@@ -35,7 +38,9 @@ COLD_STARTS_AT_ONCE: Final = 2
 PATIENCE_SECONDS: Final = 0.5
 MORE_PATIENCE_SECONDS: Final = 0.25
 MAX_WORKERS: Final = 12
-WAIT_SECONDS: Final = 10.0  # then an invocation is throttled: whoever asked has given up by now
+WAIT_SECONDS: Final = 4.0  # then an invocation is throttled: a client gives up after 5 s, and what it left is not done
+FIRST_LINE_SECONDS: Final = 0.005  # a worker logs before it answers: its lines are in the pipe by then
+NEXT_LINE_SECONDS: Final = 0.001
 FROZEN_SECONDS: Final = 2.0  # an event loop that did nothing for so long was frozen
 HANG_UP_SECONDS: Final = 0.2
 PREPARE: Final = {"relevo-lab": "prepare"}
@@ -48,12 +53,14 @@ CHANGES: Final = (
     "a worker that fails takes no other worker of its function with it",
     "a worker can be prepared without an invocation, as provisioned concurrency does on AWS",
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
+    "what an invocation logged is waited for, up to 5 ms, instead of being looked for each millisecond, up to 50",
+    "workers are forked from a process that has imported the package's libraries: a start costs a quarter",
     "requests whose client hung up while the Region was frozen are dropped when it returns",
     "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
-    "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 10 s",
+    "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 4 s",
 )
 
 
@@ -157,6 +164,20 @@ class _Invocation(threading.local):
 
     prepares = False
     worker: Any = None
+
+
+def hear_logs(worker: Any) -> None:
+    """Wait for the lines of an invocation: looking for them kept a core busy, and a worker that logs nothing waiting."""
+
+    def lines(self: Any) -> str:
+        heard: list[str] = []
+        with suppress(queue.Empty):
+            heard.append(self._stderr_queue.get(timeout=FIRST_LINE_SECONDS))
+            while True:
+                heard.append(self._stderr_queue.get(timeout=NEXT_LINE_SECONDS))
+        return "\n".join(heard)
+
+    worker._drain_stderr_bounded = lines  # noqa: SLF001
 
 
 def share_packages(lambda_runtime: Any, folder: Path) -> None:
@@ -267,11 +288,13 @@ def main() -> None:
     reserve_for_versions(lambda_svc)
     prepare_workers(lambda_runtime.Worker)
     pool_workers(lambda_svc, lambda_runtime)
+    hear_logs(lambda_runtime.Worker)
     heed_slowness(lambda_svc, Path(os.environ["TMPDIR"]))
     know_fifo_topics(sns)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
+    lambda_runtime.subprocess = Nurseries()
     serve(app)
 
 

@@ -42,8 +42,8 @@ def heed_slowness(lambda_svc: Any, folder: Path) -> None:
 
     def acquire_and_dawdle(name: str, *arguments: Any, **more: Any) -> Any:
         worker, how = acquire(name, *arguments, **more)
-        if worker is not None:
-            time.sleep(seconds_by_function(folder / FILE).get(name, 0.0))
+        if worker is not None and (seconds := seconds_by_function(folder / FILE).get(name)):
+            time.sleep(seconds)
         return worker, how
 
     lambda_svc.acquire_worker = acquire_and_dawdle
