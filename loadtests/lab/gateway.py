@@ -167,7 +167,7 @@ class _Invocation(threading.local):
 
 
 def hear_logs(worker: Any) -> None:
-    """Wait for the lines of an invocation: looking for them kept a core busy, and a worker that logs nothing waiting."""
+    """Wait for the lines of an invocation: looking for them cost CPU, and kept busy a worker that logs nothing."""
 
     def lines(self: Any) -> str:
         heard: list[str] = []
