@@ -13,12 +13,11 @@ SITE   := .build/site/index.html
 # Node for jsii comes from PyPI, so nothing but Python and make has to be there.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
-export PYTHONDONTWRITEBYTECODE := 1
 
 SOURCES := $(shell find shared regions global_stack -name node_modules -prune -o \( -name '*.py' -o -name '*.lock' \) -print) app.py cdk.json
 SITE_SOURCES := $(shell find global_stack/site -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup drill test test-code test-stacks matrix mutants bench sbom up down check fmt synth site deploy lock clean
+.PHONY: help setup drill test test-code test-stacks test-lab matrix mutants bench sbom up down check fmt synth site deploy lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -54,9 +53,11 @@ $(SITE): global_stack/site/node_modules/.package-lock.json $(SITE_SOURCES)
 drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/drill/report.html
 	@$(BIN)/relevo drill growth --out out/drill
 
-test: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json ## All checks, all tests, and a quick region-loss drill in the lab
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-stacks check test-code
-	@$(BIN)/python -m pytest tests/lab tests/site
+# The lab's tests wait more than they work: the others, at a lower priority, take what they leave.
+test: ## All checks, all tests, and a quick region-loss drill in the lab
+	@echo "checks, tests and a drill: about ten minutes; each suite tells what came of it when it ends"
+	@$(MAKE) --no-print-directory --jobs=2 $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-lab test-stacks check test-code
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 matrix: $(SYNTH) ## Every fault in every situation, in either Region, judged: out/matrix/matrix.html
@@ -74,10 +75,13 @@ sbom: $(READY) ## The bill of materials with licences, CycloneDX: out/sbom.json
 
 # Apart: the component suite keeps one mock of AWS for its whole session, and the runbooks' tests make their own.
 test-code: $(SYNTH)
-	@$(BIN)/python -m pytest tests/unit tests/component tests/simulation
+	@nice $(BIN)/python -m pytest tests/unit tests/component tests/simulation
 
 test-stacks: $(SYNTH)
-	@$(BIN)/python -m pytest tests/runbooks tests/infra
+	@nice $(BIN)/python -m pytest tests/runbooks tests/infra
+
+test-lab: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
+	@$(BIN)/python -m pytest tests/lab tests/site
 
 check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
 	@$(BIN)/ruff check .

@@ -31,7 +31,9 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def processes() -> Iterator[Nurseries]:
     started = Nurseries()
-    yield started
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONDONTWRITEBYTECODE", "1")  # the package must stay as it was built
+        yield started
     started.close()
 
 
