@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from importlib.metadata import entry_points
 
 import typer
@@ -24,6 +26,8 @@ def build() -> typer.Typer:
 
 
 def main() -> None:
+    # So that a command that is ended, say by CI, stops what it started, as it does on Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     build()()
 
 

@@ -65,6 +65,10 @@ class Nursery:
             raise ConnectionError("the process that forks workers has ended")
         return Forked(int(pid), *kept)
 
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """End it; the workers that it forked go on."""
         self._line.close()
@@ -132,7 +136,11 @@ class Nurseries:
         if command[:-1] != [sys.executable] or not (package / LIBRARIES[0]).is_dir():
             return subprocess.Popen(command, cwd=cwd, env=env, **more)
         with self._lock:
-            nursery = self._by_package.get(package) or self._by_package.setdefault(package, Nursery(package))
+            nursery = self._by_package.get(package)
+            if nursery is not None and nursery.has_ended:  # a crash of the Region took it along with the workers
+                nursery.close()
+                nursery = None
+            nursery = self._by_package[package] = nursery or Nursery(package)
         return nursery.fork(command[-1], cwd, env)
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,20 @@ def test_its_end_is_seen_whatever_ended_it(processes: Nurseries, folder: Path) -
     assert "ValueError: as told" in failed.stderr.read()
     for one in (finished, failed, killed):
         close(one)
+
+
+def test_after_a_crash_that_took_all_the_next_one_starts(processes: Nurseries, folder: Path) -> None:
+    victim = start(processes, folder)
+    parent = int(Path(f"/proc/{victim.pid}/stat").read_text().rpartition(")")[2].split()[1])
+    for pid in (parent, victim.pid):
+        os.kill(pid, signal.SIGKILL)
+    close(victim)
+    while Path(f"/proc/{parent}/stat").read_text().rpartition(")")[2].split()[0] != "Z":  # until the kernel has done it
+        time.sleep(0.01)
+    following = start(processes, folder)
+    assert following.stdout.readline()
+    following.kill()
+    close(following)
 
 
 def test_waiting_for_one_that_goes_on_ends_in_time(worker: Any) -> None:
