@@ -64,6 +64,7 @@ class Layout:
     folder: Path
     shift: int
     seats: dict[str, Seat]
+    store: Seat  # of the strong tables, which survive any Region; it answers as the owner Region's DynamoDB
     dns_port: int
     control_port: int
     link_control_port: int
@@ -89,6 +90,7 @@ class Layout:
             folder=folder,
             shift=shift,
             seats={region.name: seat(region) for region in TOPOLOGY.regions},
+            store=seat(Region(TOPOLOGY.owner_region, LOOPBACK)),
             dns_port=5354 + shift,
             control_port=5355 + shift,
             link_control_port=5356 + shift,
@@ -152,6 +154,7 @@ class Layout:
             ]
         return [
             *found,
+            ("store of strong tables", self.store.address, self.store.gateway_port),
             ("DNS", LOOPBACK, self.dns_port),
             ("control API", LOOPBACK, self.control_port),
             ("link control", LOOPBACK, self.link_control_port),

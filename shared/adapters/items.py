@@ -51,7 +51,7 @@ def _plain(value: Mapping[str, Any]) -> Any:
             return from_wire(content)
         case "L":
             return [_plain(element) for element in content]
-        case "SS":
+        case "SS" | "BS":
             return set(content)
         case "NS":
             return {Decimal(number) for number in content}
