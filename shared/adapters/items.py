@@ -6,6 +6,7 @@ relay, never guessed at. Unknown attributes are allowed, since a newer version m
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -51,11 +52,20 @@ def _plain(value: Mapping[str, Any]) -> Any:
             return from_wire(content)
         case "L":
             return [_plain(element) for element in content]
-        case "SS" | "BS":
+        case "SS":
             return set(content)
         case "NS":
             return {Decimal(number) for number in content}
-    return content  # text and booleans; binary values, which only a newer version can have written, stay as on the wire
+        case "B":
+            return _binary(content)
+        case "BS":
+            return {_binary(value) for value in content}
+    return content  # text and booleans
+
+
+def _binary(content: str | bytes) -> bytes:
+    """What only a newer version writes: text in a stream's record and of this service's own clients, else bytes."""
+    return b64decode(content) if isinstance(content, str) else content
 
 
 def order_key(order_id: str) -> str:
