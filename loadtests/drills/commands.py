@@ -168,6 +168,8 @@ def _run(
     console = Console(stderr=as_json, highlight=False)
     if locations not in ("half", *TOPOLOGY.region_names):
         raise typer.BadParameter("expected 'half' or a Region", param_hint="--locations")
+    if target == "aws" and plan.consistency != TOPOLOGY.consistency:
+        raise typer.BadParameter(f"AWS has what is deployed: {TOPOLOGY.consistency}", param_hint="--consistency")
     access: DrillTarget | None = None
     if target == "aws":
         plan = on_aws.plan_on_aws(plan)

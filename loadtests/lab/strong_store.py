@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 from botocore.auth import SigV4Auth
@@ -36,6 +36,14 @@ class StrongStore:
         self._url = endpoint.rstrip("/") + "/"
         self._signer = SigV4Auth(CREDENTIALS, "dynamodb", TOPOLOGY.owner_region)
         self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Leave the store; a Region's process keeps it to its end."""
+        if self._session is not None:
+            await self._session.close()
 
     async def ask(self, target: str, body: bytes) -> Answer:
         """Pass a call on, whole, and its answer back."""
