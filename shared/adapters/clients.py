@@ -44,7 +44,9 @@ class _PlainParser(JSONParser):
     """
 
     def _handle_structure(self, shape: Any, value: Any) -> Any:
-        return value if shape.name == "AttributeValue" else super()._handle_structure(shape, value)
+        if shape.name == "AttributeValue":
+            return value
+        return super()._handle_structure(shape, value)  # type: ignore[misc]  # its types leave it out
 
 
 class _PlainParsers(ResponseParserFactory):
