@@ -75,11 +75,18 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def ensure_lab(quick: bool, consistency: Consistency = TOPOLOGY.consistency) -> bool:
-    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+def running_lab() -> LabAccess | None:
+    """The lab of this folder, if it answers."""
     with contextlib.suppress(LabError):
         lab = LabAccess.read()
         lab.status()
+        return lab
+    return None
+
+
+def ensure_lab(quick: bool, consistency: Consistency = TOPOLOGY.consistency) -> bool:
+    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+    if (lab := running_lab()) is not None:
         if lab.quick != quick:
             wanted, running = ("quick", "real") if quick else ("real", "quick")
             raise SystemExit(f"a lab with {running} timing is running, this drill needs {wanted}: `relevo down` first")
