@@ -142,9 +142,9 @@ class Layout:
     def peer_seat(self, region: str) -> Seat:
         return self.seats[TOPOLOGY.peer_of(region)]
 
-    def listeners(self) -> list[tuple[str, str, int]]:
+    def listeners(self, *, strong: bool = False) -> list[tuple[str, str, int]]:
         """Every (what, address, port) that the lab listens on."""
-        found = []
+        found = [("store of strong tables", self.store.address, self.store.gateway_port)] if strong else []
         for seat in self.seats.values():
             found += [
                 (f"API and services of {seat.region}", seat.address, seat.gateway_port),
@@ -154,7 +154,6 @@ class Layout:
             ]
         return [
             *found,
-            ("store of strong tables", self.store.address, self.store.gateway_port),
             ("DNS", LOOPBACK, self.dns_port),
             ("control API", LOOPBACK, self.control_port),
             ("link control", LOOPBACK, self.link_control_port),

@@ -84,7 +84,7 @@ class Supervisor:
         ministack.check_installed()
         deploy.check_app(self.state.app)
         sweep(self.layout, self.say)
-        check_listeners(self.layout)
+        check_listeners(self.layout, strong=self._strong)
         self.book = ProcessBook.new(self.layout.process_file)
         shutil.rmtree(self.layout.log_folder, ignore_errors=True)
         self._start_regions()
