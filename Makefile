@@ -67,7 +67,7 @@ mutants: $(SYNTH) ## Remove every guard in turn; one whose test does not notice 
 	@$(BIN)/python -m tests.mutants
 
 bench: $(SYNTH) ## Calls, units, milliseconds and rates: out/bench.json and a table
-	@$(BIN)/relevo bench
+	@$(BIN)/relevo bench --lab
 
 sbom: $(READY) ## The bill of materials with licences, CycloneDX: out/sbom.json
 	@mkdir -p out

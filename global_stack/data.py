@@ -7,6 +7,7 @@ from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from shared.consistency import check_consistency, witness_of
 from shared.experiments import DRILL_ALLOWED, DRILL_TAG
 from shared.sizing import Warmth, sizes_of
 from shared.topology import Topology
@@ -24,6 +25,7 @@ class DataStack(cdk.Stack):
             synthesizer=cdk.DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
             termination_protection=True,
         )
+        check_consistency(topology)
         GlobalTable(
             self,
             "OrderLog",
@@ -73,7 +75,7 @@ class GlobalTable(Construct):
             multi_region_consistency=(
                 dynamodb.MultiRegionConsistency.STRONG if strong else dynamodb.MultiRegionConsistency.EVENTUAL
             ),
-            witness_region=topology.witness_region if strong else None,
+            witness_region=witness_of(topology),
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
             ),

@@ -6,7 +6,7 @@ Objectives come from ``shared.slo`` and nowhere else. What was not measured keep
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -40,7 +40,7 @@ class Promise:
     """One promise, judged."""
 
     name: str
-    objective: float
+    objective: float | None  # None: a figure that nobody promised
     achieved: float | None
     unit: str
     passed: bool
@@ -50,9 +50,13 @@ class Promise:
 
 
 def judge_promises(
-    achieved: Mapping[str, float | None], timing: Timing, objectives: Sequence[Objective] = OBJECTIVES
-) -> list[Promise]:
-    """Hold every objective of a drill against what was achieved, in the order of ``shared.slo``."""
+    achieved: Mapping[str, float | None], timing: Timing, objectives: Sequence[Objective] = OBJECTIVES,
+    unpromised: Collection[str] = (),
+) -> list[Promise]:  # fmt: skip
+    """Hold every objective of a drill against what was achieved, in the order of ``shared.slo``.
+
+    What is ``unpromised`` has to be measured, whatever the value.
+    """
     unknown = set(achieved) - {objective.name for objective in objectives}
     if unknown:
         raise ValueError(f"no objective for {', '.join(sorted(unknown))}")
@@ -61,9 +65,11 @@ def judge_promises(
         value = achieved.get(objective.name)
         if value is not None and not math.isfinite(value):
             value = None
-        promises.append(
-            Promise(objective.name, objective.limit(timing), value, objective.unit, objective.holds(value, timing))
-        )
+        limit, held = objective.limit(timing), objective.holds(value, timing)
+        if objective.name in unpromised:
+            promises.append(Promise(objective.name, None, value, objective.unit, value is not None))
+        else:
+            promises.append(Promise(objective.name, limit, value, objective.unit, held))
     return promises
 
 

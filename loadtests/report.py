@@ -40,6 +40,8 @@ MEANING: Final = {
     "versions_side_by_side_seconds": "both Regions served, each with another version",
     "cell_converged_seconds": "of the slowest cell: from its faults' end until all was complete in both Regions",
     "evacuation_seconds": "from the command until the Region was found empty",
+    "rpo_commands": "acknowledged before the loss, not readable in the survivor right after it",
+    "rpo_seconds": "from the oldest of those until the loss",
     "converged_seconds": "until both Regions were equal again",
 }
 
@@ -168,6 +170,8 @@ def _chart(section: ChartSection, axis: TimeAxis) -> str:
 
 
 def _objective(promise: Promise) -> str:
+    if promise.objective is None:
+        return "a figure, not promised"
     sign = "≤" if BY_NAME[promise.name].bound == "at_most" else "≥"
     return f"{sign} {promise.objective:g} {escape(promise.unit)}"
 

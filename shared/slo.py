@@ -62,6 +62,12 @@ OBJECTIVES: Final[tuple[Objective, ...]] = (
     Objective("takeover_seconds", "s", 150, 30),
     Objective("converged_seconds", "s", 60, 30),
 )
+# What strong global tables promise of a Region that is lost at once; eventual ones say how far behind they were.
+RPO: Final[tuple[Objective, ...]] = (
+    Objective("rpo_commands", "commands", 0, 0),
+    Objective("rpo_seconds", "s", 0, 0),
+)
+LOSS: Final = (*OBJECTIVES, *RPO)
 # Evacuating a healthy Region costs nobody a request; there is nothing to detect and nothing to take over.
 EVACUATION: Final[tuple[Objective, ...]] = (
     *OBJECTIVES[:9],
@@ -102,7 +108,7 @@ CELL: Final[tuple[Objective, ...]] = (
     Objective("cell_converged_seconds", "s", 150, 120),
 )
 BY_NAME: Final = {
-    objective.name: objective for objective in (*OBJECTIVES, *EVACUATION, *FAIL_OPEN, *KEY_ROTATION, *RELEASE, *CELL)
+    objective.name: objective for objective in (*LOSS, *EVACUATION, *FAIL_OPEN, *KEY_ROTATION, *RELEASE, *CELL)
 }
 
 

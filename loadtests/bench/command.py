@@ -18,7 +18,7 @@ from loadtests.bench.cold_start import ImportFailedError, measure_cold_import
 from loadtests.bench.figures import figures, markdown
 from loadtests.bench.run import SIZES, BenchError, measure_functions
 from loadtests.drills.lab_access import LabError
-from loadtests.drills.programs import ensure_lab, relevo
+from loadtests.drills.programs import ensure_lab, relevo, running_lab
 from loadtests.lab.deploy import DeployError
 from loadtests.lab.layout import ROOT
 from loadtests.lab.ministack import ProcessFailedError
@@ -65,6 +65,8 @@ def bench(
 
 def measure(told: Console, *, with_lab: bool) -> dict[str, Any]:
     """All figures; tells on the way what is being measured."""
+    if with_lab and running_lab() is not None:
+        raise LabError("a lab is running, and the bench would lose one of its Regions: `relevo down` first")
     found: dict[str, Any] = {
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": {"cores": os.cpu_count(), "memory_gb": round(psutil.virtual_memory().total / MEMORY_GB)},
@@ -81,8 +83,7 @@ def measure(told: Console, *, with_lab: bool) -> dict[str, Any]:
         from loadtests.bench.lab_rates import measure_lab  # noqa: PLC0415  # only with a lab
 
         told.print("a lab, with real timing")
-        if not ensure_lab(quick=False):
-            raise LabError("a lab is running, and the bench would lose one of its Regions: `relevo down` first")
+        ensure_lab(quick=False)
         try:
             found["lab"] = {"measured_at": found["measured_at"], **measure_lab(told.print)}
         finally:

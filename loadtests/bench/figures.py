@@ -92,6 +92,19 @@ def _lab(found: Found) -> Iterator[Figure]:
             f"{rate} orders/s + {rate} reads/s",
             f"p95 below {BY_NAME['p95_ms_steady'].real:g} ms, no error, all shown in 10 s; clients too; {beside}",
         )
+        yield from _processor(name, found[key]["steps"])
+
+
+def _processor(name: str, steps: list[Found]) -> Iterator[Figure]:
+    """What an order and a read cost at the highest rate that was carried."""
+    carried = [step for step in steps if step["carried"] and step.get("processor_ms")]
+    if carried:
+        last = carried[-1]
+        yield Figure(
+            f"processor time of the lab per order + read, {name}",
+            f"{last['processor_ms']:.0f} ms, {2000 / last['processor_ms']:.0f} of each a second fill two cores",
+            f"all processes and the clients, at {last['rate']}/s, pollers and sentinels that idle included",
+        )
 
 
 def _drill(found: Found) -> Iterator[Figure]:

@@ -5,6 +5,7 @@ Everything shares this machine's cores: Regions, replication, pollers and client
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import statistics
@@ -17,11 +18,15 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any, Final
 
+import psutil  # type: ignore[import-untyped]  # ships no types
+
 from loadtests.drills.lab_access import LabAccess, LabError
 from loadtests.drills.programs import make_accounts
 from loadtests.drills.reader import Reader
 from loadtests.drills.region_api import RegionApi
 from loadtests.gate import percentile
+from loadtests.lab.layout import Layout
+from loadtests.lab.processes import ProcessBook, members
 from shared.adapters.order_rows import ROW
 from shared.slo import BY_NAME
 from shared.topology import TOPOLOGY
@@ -46,6 +51,7 @@ class Step:
     answered: float  # share of what was sent
     p95_ms: float
     shown_after_seconds: float | None  # from the last answer until each Region shows all orders; None: too late
+    processor_ms: float = 0.0  # of everything, clients too, for an order and a read, effects and what idles included
 
     @property
     def carried(self) -> bool:
@@ -55,6 +61,17 @@ class Step:
             and self.p95_ms <= BY_NAME["p95_ms_steady"].real
             and self.shown_after_seconds is not None
         )
+
+
+def processor_seconds() -> float:
+    """What all processes of the lab and this one have worked so far; a count that a busy machine hardly changes."""
+    book = ProcessBook.read(Layout.from_environment().process_file)
+    worked = sum(os.times()[:2])
+    for pid in [pid for started in book.started for pid in members(started, book.lab)] if book else []:
+        with contextlib.suppress(psutil.Error):
+            times = psutil.Process(pid).cpu_times()
+            worked += times.user + times.system + times.children_user + times.children_system
+    return worked
 
 
 class Crowd:
@@ -101,6 +118,7 @@ class Crowd:
     def step(self, rate: int) -> Step:
         """Send orders and reads at a rate for some seconds; then wait until every Region shows them."""
         before = {name: self.orders_shown(name) for name in self._regions}
+        worked = processor_seconds()
         times: list[float] = []
         good = taken = 0
         lock = Lock()
@@ -122,9 +140,10 @@ class Crowd:
 
         with ThreadPoolExecutor(CLIENTS) as pool:
             list(pool.map(one, range(many)))
+        shown_after = self._shown_after({name: count + taken for name, count in before.items()})
         return Step(
             rate, len(times), round(good / max(len(times), 1), 4), round(percentile(times, 0.95) or 0.0, 1),
-            self._shown_after({name: count + taken for name, count in before.items()}),
+            shown_after, round((processor_seconds() - worked) / max(taken, 1) * 1000, 1),
         )  # fmt: skip
 
     def _shown_after(self, expected: dict[str, int]) -> float | None:

@@ -37,7 +37,7 @@ from loadtests.simulation import commands as simulation
 from runbooks.asking import reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
 from shared.slo import Timing
-from shared.topology import TOPOLOGY
+from shared.topology import TOPOLOGY, Consistency
 
 T = TypeVar("T")
 
@@ -52,6 +52,7 @@ AsJson = Annotated[
 ]
 Where = Annotated[Literal["lab", "aws"], typer.Option("--target", help="The local lab, or AWS with your credentials.")]
 Yes = Annotated[bool, typer.Option("--yes", help="On AWS: act; without it the plan is only printed.")]
+OfTables = Annotated[Consistency, typer.Option("--consistency", help="Of the global tables; AWS's is as deployed.")]
 Locations = Annotated[str, typer.Option("--locations", help="'half', or the Region that all clients are near to.")]
 
 
@@ -59,9 +60,10 @@ Locations = Annotated[str, typer.Option("--locations", help="'half', or the Regi
 def growth(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
+    consistency: OfTables = TOPOLOGY.consistency,
 ) -> None:  # fmt: skip  # Typer's options
     """Ramp 1x -> 5x -> 10x over both Regions, lose one at 10x, bring it back, judge."""
-    plan = growth_plan("quick" if quick else "real", _known(region), mode)
+    plan = growth_plan("quick" if quick else "real", _known(region), mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
@@ -69,9 +71,10 @@ def growth(  # Typer's options
 def region_loss(  # Typer's options
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
+    consistency: OfTables = TOPOLOGY.consistency,
 ) -> None:  # fmt: skip  # Typer's options
     """Lose a Region under steady load, bring it back, judge."""
-    plan = region_loss_plan("quick" if quick else "real", _known(region), mode)
+    plan = region_loss_plan("quick" if quick else "real", _known(region), mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
@@ -165,6 +168,8 @@ def _run(
     console = Console(stderr=as_json, highlight=False)
     if locations not in ("half", *TOPOLOGY.region_names):
         raise typer.BadParameter("expected 'half' or a Region", param_hint="--locations")
+    if target == "aws" and plan.consistency != TOPOLOGY.consistency:
+        raise typer.BadParameter(f"AWS has what is deployed: {TOPOLOGY.consistency}", param_hint="--consistency")
     access: DrillTarget | None = None
     if target == "aws":
         plan = on_aws.plan_on_aws(plan)
@@ -199,7 +204,8 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
     for promise in verdict.promises:
         achieved = "not measured" if promise.achieved is None else f"{promise.achieved:g}"
         sign = "[green]held[/green]" if promise.passed else "[bold red]BROKEN[/bold red]"
-        table.add_row(promise.name, f"{promise.objective:g}", achieved, promise.unit, sign)
+        wanted = "-" if promise.objective is None else f"{promise.objective:g}"
+        table.add_row(promise.name, wanted, achieved, promise.unit, sign)
     console.print(table)
     for finding in verdict.findings:
         for example in finding.examples:

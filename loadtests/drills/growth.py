@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from loadtests.drills.plan import DrillPlan, Mode, alone_seconds
 from loadtests.shapes import Step
-from shared.slo import Timing
-from shared.topology import TOPOLOGY
+from shared.slo import LOSS, Timing
+from shared.topology import TOPOLOGY, Consistency
 
 HYPOTHESIS = (
     "Ten times today's load survives the loss of one Region: nothing lost, nothing doubled, clients back in time."
 )
 
 
-def growth_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
+def growth_plan(timing: Timing, region: str, mode: Mode, consistency: Consistency = TOPOLOGY.consistency) -> DrillPlan:
     """Real timing ends within 8.5 minutes, quick within two minutes."""
     names = [(f"{multiple}x", float(multiple)) for multiple in TOPOLOGY.baseline.steps]
     seconds = (25.0, 30.0, 50.0) if timing == "real" else (4.0, 6.0, 10.0)
@@ -36,4 +36,6 @@ def growth_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         caught_up_at_most_seconds=60.0 if real else 20.0,
         together_seconds=40.0 if real else 6.0,
         converge_at_most_seconds=90.0 if real else 35.0,
+        objectives=LOSS,
+        consistency=consistency,
     )

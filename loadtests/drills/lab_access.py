@@ -20,7 +20,7 @@ from loadtests.drills.target import TargetError
 from loadtests.lab.layout import Layout
 from loadtests.lab.routing_policy import location_for
 from loadtests.resolver import Resolver
-from shared.topology import TOPOLOGY
+from shared.topology import TOPOLOGY, Consistency
 
 ACCOUNT_ID: Final = "000000000000"
 DOES_NOT_PROVE: Final = (
@@ -30,6 +30,11 @@ DOES_NOT_PROVE: Final = (
     "TLS, WAF, CloudFront, CodeDeploy and everything else that `relevo up` lists as left out.",
     "Cold starts, latency and cost of Lambda: the lab's functions are processes on this machine.",
     "Distance: clients, Regions and the judge share one clock, one network and the same few cores.",
+)
+
+STRONG_DOES_NOT_PROVE: Final = (
+    "Strong tables: here they are one store, which keeps what it took whatever becomes of a Region; on AWS DynamoDB "
+    "promises that, writes wait for a second Region, and those in conflict with another Region's are tried again.",
 )
 
 
@@ -79,6 +84,7 @@ class LabAccess:
     regions: dict[str, RegionAccess]
     dns: tuple[str, int]
     control: str
+    consistency: Consistency = TOPOLOGY.consistency
     spares_ready: bool = True  # all workers that the lab starts by itself are up
 
     @classmethod
@@ -97,12 +103,13 @@ class LabAccess:
             },
             dns=(host, int(port)),
             control=str(content["control"]),
+            consistency=content.get("consistency", TOPOLOGY.consistency),
             spares_ready=bool(content.get("spares_ready", True)),
         )
 
     @property
     def does_not_prove(self) -> tuple[str, ...]:
-        return DOES_NOT_PROVE
+        return (*DOES_NOT_PROVE, *(STRONG_DOES_NOT_PROVE if self.consistency == "strong" else ()))
 
     def load_options(self) -> dict[str, str]:
         """What Locust has to be told to reach it."""

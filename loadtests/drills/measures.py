@@ -73,6 +73,7 @@ def measure(
     if course.unnoticed_since is None:
         achieved["detection_seconds"] = detection
         achieved["takeover_seconds"] = course.takeover_seconds
+        achieved |= course.achieved
     else:
         kinds = {name: user.kind for name, user in ledger.users.items()}
         achieved["failed_requests"] = gate.failed_requests(ledger.arrivals, course.unnoticed_since, kinds)

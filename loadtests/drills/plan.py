@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from loadtests.shapes import Step
-from shared.slo import BY_NAME, OBJECTIVES, Objective, Timing
+from shared.slo import BY_NAME, OBJECTIVES, RPO, Objective, Timing
+from shared.topology import TOPOLOGY, Consistency
 
 Mode = Literal["freeze", "crash", "api"]  # how a Region is lost
 
@@ -34,6 +35,12 @@ class DrillPlan:
     converge_at_most_seconds: float
     seed: str = "relevo"
     objectives: tuple[Objective, ...] = OBJECTIVES
+    consistency: Consistency = TOPOLOGY.consistency  # of the global tables
+
+    @property
+    def unpromised(self) -> frozenset[str]:
+        """Objectives that are measured all the same: eventual tables promise no recovery point."""
+        return frozenset() if self.consistency == "strong" else frozenset(objective.name for objective in RPO)
 
     @property
     def happening(self) -> str:

@@ -17,6 +17,7 @@ from typing import Final
 from loadtests.drills.lab_access import LabAccess, LabError
 from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.shapes import Steering
+from shared.topology import TOPOLOGY, Consistency
 
 PROJECT: Final = Path(__file__).resolve().parents[2]
 SPARES_SECONDS: Final = 60.0
@@ -74,16 +75,29 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
-def ensure_lab(quick: bool) -> bool:
-    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+def running_lab() -> LabAccess | None:
+    """The lab of this folder, if it answers."""
     with contextlib.suppress(LabError):
         lab = LabAccess.read()
         lab.status()
+        return lab
+    return None
+
+
+def ensure_lab(quick: bool, consistency: Consistency = TOPOLOGY.consistency) -> bool:
+    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+    if (lab := running_lab()) is not None:
         if lab.quick != quick:
             wanted, running = ("quick", "real") if quick else ("real", "quick")
             raise SystemExit(f"a lab with {running} timing is running, this drill needs {wanted}: `relevo down` first")
+        if lab.consistency != consistency:
+            raise SystemExit(
+                f"a lab with {lab.consistency} consistency is running, this drill needs {consistency}: "
+                "`relevo down` first"
+            )
         return False
-    done = relevo("up", "--detach", *(["--quick"] if quick else []), seconds=120.0)
+    options = [*(["--quick"] if quick else []), "--consistency", consistency]
+    done = relevo("up", "--detach", *options, seconds=120.0)
     if done.returncode != 0:
         raise LabError(f"`relevo up` failed: {last_line(done)}")
     await_spares()

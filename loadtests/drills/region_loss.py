@@ -9,15 +9,18 @@ import time
 
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.plan import DrillPlan, Mode, alone_seconds
-from loadtests.drills.tracker import takeover_of
+from loadtests.drills.probe import TROUBLE
+from loadtests.drills.tracker import ReplicaTracker, recovery_point, takeover_of
 from loadtests.shapes import Step
-from shared.slo import Timing
-from shared.topology import TOPOLOGY
+from shared.slo import LOSS, Timing
+from shared.topology import TOPOLOGY, Consistency
 
 HYPOTHESIS = "Losing one Region at full load costs clients only the time that DNS takes, and costs nobody an order."
 
 
-def region_loss_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
+def region_loss_plan(
+    timing: Timing, region: str, mode: Mode, consistency: Consistency = TOPOLOGY.consistency
+) -> DrillPlan:
     real = timing == "real"
     return DrillPlan(
         name="region-loss",
@@ -32,6 +35,8 @@ def region_loss_plan(timing: Timing, region: str, mode: Mode) -> DrillPlan:
         caught_up_at_most_seconds=60.0 if real else 20.0,
         together_seconds=30.0 if real else 5.0,
         converge_at_most_seconds=90.0 if real else 35.0,
+        objectives=LOSS,
+        consistency=consistency,
     )
 
 
@@ -49,6 +54,7 @@ class LossConductor(Conductor):
         self._observers.lab.fault(kind="region-loss", region=plan.region, mode=plan.mode)
         course.struck_at = course.mark(plan.happening, "fault")
         survivor = self._observers.trackers[TOPOLOGY.peer_of(plan.region)]
+        self._note_recovery_point(survivor, course.fault_at)
         self._watch(lambda: False, plan.lost_at_least_seconds)
         rest = plan.lost_at_most_seconds - plan.lost_at_least_seconds
         fault_at = course.fault_at
@@ -64,6 +70,16 @@ class LossConductor(Conductor):
             course.notes.append(
                 f"{takeover.waiting} replicated events were without effect until {plan.region} returned"
             )
+
+    def _note_recovery_point(self, survivor: ReplicaTracker, fault_at: float) -> None:
+        """Read what the survivor lacks, before anything else can bring it there."""
+        try:
+            self._observers.feed.look()
+            point = recovery_point(survivor, fault_at)
+        except TROUBLE as error:
+            self.course.notes.append(f"RPO not measured: {error}"[:300])
+            return
+        self.course.achieved |= {"rpo_commands": float(point.commands), "rpo_seconds": point.seconds}
 
     def _bring_back(self) -> None:
         plan, course = self.plan, self.course

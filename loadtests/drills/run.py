@@ -34,7 +34,7 @@ def run_drill(
     folder = output_folder(out)
     if target is not None:
         return _run_and_note(Drill(plan, conductor, folder, console, locations, target))
-    started_here = ensure_lab(plan.timing == "quick")
+    started_here = ensure_lab(plan.timing == "quick", plan.consistency)
     try:
         return _run_and_note(Drill(plan, conductor, folder, console, locations, LabAccess.read()))
     finally:
@@ -151,7 +151,7 @@ class Drill:
             self.plan,
             course,
             seen,
-            gate.judge_promises(measures.achieved, self.plan.timing, self.plan.objectives),
+            gate.judge_promises(measures.achieved, self.plan.timing, self.plan.objectives, self.plan.unpromised),
             findings=judgement.findings,
             notes=notes,
             folder=self.folder,

@@ -256,6 +256,7 @@ def _tiles(promises: Sequence[gate.Promise]) -> list[Tile]:
         "retired_key_accepted": ("tokens of the retired key accepted", "{:.0f}"),
         "versions_side_by_side_seconds": ("two versions side by side", "{:.0f} s"),
         "failed_requests": ("requests failed, TTL honoured", "{:.0f}"),
+        "rpo_commands": ("commands behind when it was lost (RPO)", "{:.0f}"),
         "survivor_carries_10x": ("of the load on one Region", "{:.1%}"),
         "freshness_p99_seconds": ("freshness p99", "{:.1f} s"),
         "p95_ms_steady": ("latency p95, steady", "{:.0f} ms"),

@@ -59,8 +59,21 @@ class ReplicaTracker(Probe):
             # Those looked at go to the end: what never comes must not keep the others from being asked for.
             for arrivals in old_enough:
                 self._pending[arrivals.ack.command_id] = self._pending.pop(arrivals.ack.command_id)
-        self._name_events([a for a in old_enough if a.event_id is None])
-        known = [a for a in old_enough if a.event_id is not None]
+        self._look_for(old_enough)
+
+    def unreadable(self, acked_until: float) -> list[Arrivals]:
+        """Commands acknowledged up to a moment whose event cannot be read here, asked for now, however young.
+
+        What was read once is not asked for again: the log only grows.
+        """
+        with self._lock:
+            unseen = [a for a in self._pending.values() if a.ack.at <= acked_until and a.event_at is None]
+        self._look_for(unseen)
+        return [a for a in unseen if a.event_at is None]
+
+    def _look_for(self, commands: list[Arrivals]) -> None:
+        self._name_events([a for a in commands if a.event_id is None])
+        known = [a for a in commands if a.event_id is not None]
         for start in range(0, len(known), KEYS_PER_CALL // 2):
             self._ask(known[start : start + KEYS_PER_CALL // 2])
 
@@ -114,6 +127,21 @@ class ReplicaTracker(Probe):
             {"pk": pk, "sk": {"S": f"EVENT#{arrivals.event_id}"}},
             {"pk": pk, "sk": {"S": f"EFFECT#{arrivals.event_id}"}},
         )
+
+
+@dataclass(frozen=True)
+class RecoveryPoint:
+    """What of all that was acknowledged before a loss the survivor could not read right after it."""
+
+    commands: int
+    seconds: float  # from the oldest of them to the loss
+
+
+def recovery_point(tracker: ReplicaTracker, fault_at: float) -> RecoveryPoint:
+    """Ask the survivor's log at once; what arrives later does not count."""
+    missing = tracker.unreadable(fault_at)
+    oldest = min((a.ack.at for a in missing), default=fault_at)
+    return RecoveryPoint(len(missing), round(fault_at - oldest, 3))
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ def verdict_document(
         "started": utc_text(began),
         "baseline_rps": {"orders": baseline.orders_per_second, "reads": baseline.reads_per_second},
         "timing": plan.timing,
+        "consistency": plan.consistency,
         "region": plan.region,
         "mode": plan.mode,
         "promises": [promise.as_json() for promise in promises],

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final, NoReturn
 
@@ -22,7 +23,8 @@ from loadtests.lab.layout import ROOT, Layout, LayoutError
 from loadtests.lab.preflight import LabError
 from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
 from loadtests.lab.supervisor import Supervisor, sweep
-from shared.topology import TOPOLOGY
+from shared.consistency import ConsistencyError, check_consistency
+from shared.topology import TOPOLOGY, Consistency
 
 FAULT_SECONDS: Final = 30.0
 SUPERVISOR_PATIENCE_SECONDS: Final = 15.0
@@ -34,17 +36,25 @@ RegionName = Annotated[str, typer.Argument(help=f"One of {', '.join(TOPOLOGY.reg
 
 def up(
     quick: Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")] = False,
+    consistency: Annotated[
+        Consistency, typer.Option("--consistency", help="Of the global tables; strong: both Regions on one store.")
+    ] = TOPOLOGY.consistency,
     detach: Annotated[bool, typer.Option("--detach", help="Return when it is ready; `relevo down` ends it.")] = False,
     app: Annotated[Path, typer.Option("--app", help="The synthesized app.")] = ROOT / "cdk.out",
 ) -> None:  # fmt: skip
     """Start the lab: both Regions, replication, DNS and the edge, on this machine."""
     layout = _layout()
+    try:
+        check_consistency(replace(TOPOLOGY, consistency=consistency))
+    except ConsistencyError as error:
+        _fail(str(error))
     if detach:
-        _start_detached(layout, app.absolute(), quick=quick)
+        _start_detached(layout, app.absolute(), quick=quick, consistency=consistency)
         _introduce(layout)
         return
     try:
-        Supervisor(layout, app.absolute(), quick=quick, say=console.print).run(lambda: _introduce(layout))
+        supervisor = Supervisor(layout, app.absolute(), quick=quick, consistency=consistency, say=console.print)
+        supervisor.run(lambda: _introduce(layout))
     except LabError as error:
         _fail(str(error))
     console.print("the lab is down")
@@ -91,7 +101,9 @@ def status(
         )
     console.print(table)
     link = found["link"]
-    if link is None:
+    if found["consistency"] == "strong":
+        console.print("replication: none, both Regions are on one synchronous store")
+    elif link is None:
         console.print("[red]the replication link does not answer[/red]")
     else:
         cut = "cut" if link["partitioned"] else "not cut"
@@ -209,14 +221,15 @@ def _ask(layout: Layout, path: str, body: object = None) -> Any:
         _fail("the lab's control API does not answer yet or any more; see `relevo up` or `relevo down`")
 
 
-def _start_detached(layout: Layout, app: Path, *, quick: bool) -> None:
+def _start_detached(layout: Layout, app: Path, *, quick: bool, consistency: Consistency) -> None:
     """Start the supervisor in a session of its own, show what it says until the lab is ready, and leave it."""
     running = read_running(layout)
     if running is not None:
         _fail("a lab is running already: see `relevo status`, or end it with `relevo down`")
     layout.folder.mkdir(parents=True, exist_ok=True)
     log = layout.folder / "supervisor.log"
-    command = [sys.executable, "-m", "loadtests.lab.supervisor", "--app", str(app), *(["--quick"] if quick else [])]
+    command = [sys.executable, "-m", "loadtests.lab.supervisor", "--app", str(app), "--consistency", consistency]
+    command += ["--quick"] if quick else []
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,

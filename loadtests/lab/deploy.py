@@ -90,6 +90,12 @@ def deploy_region(layout: Layout, seat: Seat, app: Path, time_scale: float, keyr
     return left_out + left_out_here
 
 
+def deploy_store(layout: Layout, app: Path) -> None:
+    """Make the global tables in the store of strong tables; secrets stay with the Regions."""
+    data, _ = leave_out(_template(app, DATA_STACK), {**LEFT_OUT_TYPES, **REPLICATED_TYPES})
+    _create_stack(layout.store, DATA_STACK, data, {})
+
+
 def _reserve_concurrency(seat: Seat, template: Template) -> None:
     """Reserve what the template reserves: MiniStack's CloudFormation leaves it out, and sentinels would pile up."""
     functions = client(seat, "lambda")

@@ -45,8 +45,9 @@ class Happening:
 class Faults:
     """The faults of one lab. Every method may be called from any thread."""
 
-    def __init__(self, layout: Layout, book: ProcessBook) -> None:
+    def __init__(self, layout: Layout, book: ProcessBook, *, strong: bool = False) -> None:
         self._layout = layout
+        self.strong = strong
         self._lock = threading.Lock()
         self._with_rules: set[str] = set()
         self._ends: dict[tuple[str, str], Callable[[], str]] = {}  # by kind and Region, what ends a fault
@@ -99,7 +100,8 @@ class Faults:
             if what in ("all", "service"):
                 steps += [partial(self._clear, region) for region in sorted(self._with_rules)]
             steps += [partial(self._end, *key) for key in sorted(self._ends) if what in ("all", key[0])]
-            steps += [partial(self._calm_link, kind) for kind in LINK_CALM if what in ("all", kind)]
+            if not self.strong:
+                steps += [partial(self._calm_link, kind) for kind in LINK_CALM if what in ("all", kind)]
             done, troubles = [], []
             for step in steps:  # one that fails must not keep the others from being healed
                 try:
@@ -120,6 +122,8 @@ class Faults:
             raise FaultError(f"unknown Region {region!r}; expected one of {', '.join(self._layout.seats)}")
 
     def _link(self, what: str, body: dict[str, object]) -> None:
+        if self.strong:
+            raise FaultError("both Regions are on one synchronous store: there is no replication to cut or to delay")
         try:
             loopback.call(f"{self._layout.link_control}/{what}", body, timeout_seconds=5.0)
         except loopback.RefusedError as error:

@@ -33,6 +33,7 @@ from loadtests.lab.nursery import Nurseries
 from loadtests.lab.slow_functions import heed_slowness
 
 SCALE_VARIABLE: Final = "RELEVO_SCHEDULE_SCALE"
+STORE_VARIABLE: Final = "RELEVO_STRONG_STORE"  # only with strong consistency
 COLD_STARTS_AT_ONCE: Final = 2
 # A function with n busy workers gets another one when none was free for PATIENCE + n * MORE_PATIENCE seconds.
 PATIENCE_SECONDS: Final = 0.5
@@ -281,7 +282,13 @@ def main() -> None:
     # MiniStack reads its environment when it is imported.
     from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
     from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-untyped]  # noqa: PLC0415
-    from ministack.services import dynamodb, eventbridge, lambda_svc, sns  # type: ignore[import-untyped]  # noqa: PLC0415
+    from ministack.services import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        dynamodb,
+        dynamodb_streams,
+        eventbridge,
+        lambda_svc,
+        sns,
+    )
 
     give_up_health(app)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
@@ -293,6 +300,10 @@ def main() -> None:
     know_fifo_topics(sns)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)
+    if store := os.environ.get(STORE_VARIABLE):
+        from loadtests.lab.strong_store import StrongStore, keep_tables_in  # noqa: PLC0415  # brings a client along
+
+        keep_tables_in(StrongStore(store), dynamodb, dynamodb_streams)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
     lambda_runtime.subprocess = Nurseries()
     serve(app)

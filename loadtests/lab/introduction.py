@@ -9,6 +9,7 @@ from rich.console import Console
 
 from loadtests.lab.deploy import LAB_DIFFERENCES
 from loadtests.lab.gateway import CHANGES
+from loadtests.lab.strong_store import DIFFERENCES as STRONG_DIFFERENCES
 from loadtests.lab.templates import LEFT_OUT_STACKS
 from shared.topology import TOPOLOGY
 
@@ -21,7 +22,8 @@ def introduce(lab: dict[str, Any], console: Console) -> None:
     for stack, reason in LEFT_OUT_STACKS.items():
         console.print(f"  stack {stack}: {reason}", markup=False)
     console.print("different from AWS:")
-    for difference in (*LAB_DIFFERENCES, *CHANGES):
+    strong = lab["consistency"] == "strong"
+    for difference in (*LAB_DIFFERENCES, *CHANGES, *(STRONG_DIFFERENCES if strong else ())):
         console.print(f"  {difference}", markup=False)
     account, edge = lab["account"], lab["edge"]
     dns_host, _, dns_port = lab["dns"].partition(":")
@@ -47,5 +49,6 @@ def introduce(lab: dict[str, Any], console: Console) -> None:
     console.print()
     speed = "quick" if lab["quick"] else "real"
     console.print(
-        f"ready in {lab['ready_seconds']:g} s, {speed} timing; `relevo down` ends it, Ctrl-C too where it was started"
+        f"ready in {lab['ready_seconds']:g} s, {speed} timing, {lab['consistency']} consistency; "
+        "`relevo down` ends it, Ctrl-C too where it was started"
     )

@@ -13,6 +13,7 @@ from loadtests.lab.processes import ProcessBook, is_alive
 from loadtests.lab.templates import LeftOut
 from loadtests.lab.warming import LabAccount
 from shared.slo import ClockScale
+from shared.topology import Consistency
 
 
 @dataclass
@@ -21,6 +22,7 @@ class LabState:
 
     app: Path
     quick: bool
+    consistency: Consistency
     clock: ClockScale
     account: LabAccount
     left_out: list[LeftOut]
@@ -35,6 +37,7 @@ class LabState:
             "ready_seconds": self.ready_seconds,
             "spares_ready": self.spares_ready,
             "quick": self.quick,
+            "consistency": self.consistency,
             "time_scale": self.clock.time_scale,
             "ttl_seconds": self.clock.dns_ttl_seconds,
             "check_interval_seconds": self.clock.health_check_interval_seconds,

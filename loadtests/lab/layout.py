@@ -64,6 +64,7 @@ class Layout:
     folder: Path
     shift: int
     seats: dict[str, Seat]
+    store: Seat  # of the strong tables, which survive any Region; it answers as the owner Region's DynamoDB
     dns_port: int
     control_port: int
     link_control_port: int
@@ -89,6 +90,7 @@ class Layout:
             folder=folder,
             shift=shift,
             seats={region.name: seat(region) for region in TOPOLOGY.regions},
+            store=seat(Region(TOPOLOGY.owner_region, LOOPBACK)),
             dns_port=5354 + shift,
             control_port=5355 + shift,
             link_control_port=5356 + shift,
@@ -140,9 +142,9 @@ class Layout:
     def peer_seat(self, region: str) -> Seat:
         return self.seats[TOPOLOGY.peer_of(region)]
 
-    def listeners(self) -> list[tuple[str, str, int]]:
+    def listeners(self, *, strong: bool = False) -> list[tuple[str, str, int]]:
         """Every (what, address, port) that the lab listens on."""
-        found = []
+        found = [("store of strong tables", self.store.address, self.store.gateway_port)] if strong else []
         for seat in self.seats.values():
             found += [
                 (f"API and services of {seat.region}", seat.address, seat.gateway_port),

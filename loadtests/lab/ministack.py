@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.lab import loopback
-from loadtests.lab.gateway import SCALE_VARIABLE
+from loadtests.lab.gateway import SCALE_VARIABLE, STORE_VARIABLE
 from loadtests.lab.layout import ACCOUNT, ROOT, Layout, Seat
 from loadtests.lab.processes import ProcessBook, Started, exit_code, is_alive
 
@@ -81,14 +81,29 @@ def check_installed() -> None:
         )
 
 
-def start_ministack(book: ProcessBook, layout: Layout, seat: Seat, time_scale: float) -> Started:
+def start_ministack(
+    book: ProcessBook, layout: Layout, seat: Seat, time_scale: float, *, strong: bool = False
+) -> Started:
     """Start a Region's MiniStack; it is ready some time later (``wait_until_ready``)."""
-    folder = layout.temporary_folder / seat.region
+    more = {STORE_VARIABLE: layout.store.endpoint} if strong else {}
+    return _start(book, layout, seat, time_scale, f"ministack-{seat.region}", seat.region, more)
+
+
+def start_store(book: ProcessBook, layout: Layout) -> Started:
+    """Start what holds the strong tables: a MiniStack that belongs to no Region, so no Region's loss stops it."""
+    return _start(book, layout, layout.store, 1.0, "store", None, {})
+
+
+def _start(
+    book: ProcessBook, layout: Layout, seat: Seat, time_scale: float, name: str, region: str | None,
+    more: Mapping[str, str],
+) -> Started:  # fmt: skip
+    folder = layout.temporary_folder / name.removeprefix("ministack-")
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"ministack-{seat.region}"
     return book.start(
-        name, ROLE, seat.region, [sys.executable, "-m", "loadtests.lab.gateway"],
-        environment=environment_of(seat, folder, time_scale), folder=ROOT, log=layout.log_folder / f"{name}.log",
+        name, ROLE, region, [sys.executable, "-m", "loadtests.lab.gateway"],
+        environment={**environment_of(seat, folder, time_scale), **more}, folder=ROOT,
+        log=layout.log_folder / f"{name}.log",
     )  # fmt: skip
 
 

@@ -27,9 +27,9 @@ def only_lab(layout: Layout) -> Iterator[None]:
         yield
 
 
-def check_listeners(layout: Layout) -> None:
+def check_listeners(layout: Layout, *, strong: bool = False) -> None:
     """Raise ``LabError`` for an address that is not there or a port that is taken."""
-    for what, address, port in layout.listeners():
+    for what, address, port in layout.listeners(strong=strong):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free enough
             try:

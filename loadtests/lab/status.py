@@ -99,15 +99,18 @@ class Status:
     def _look(self) -> dict[str, Any]:
         health = _ask(lambda: loopback.call(f"{self._layout.dns_control}/health")) or {}
         answers = _ask(lambda: loopback.call(f"{self._layout.dns_control}/answers")) or {}
-        link = _ask(lambda: loopback.call(f"{self._layout.link_control}/stats"))
+        strong = self._faults.strong
+        link = None if strong else _ask(lambda: loopback.call(f"{self._layout.link_control}/stats"))
         with ThreadPoolExecutor(len(self._looks)) as pool:
             details = dict(zip(self._looks, pool.map(self._region, self._looks), strict=True))
         for region, detail in details.items():
             detail |= {name: health.get(region, {}).get(name) for name in ("healthy", "endpoint_healthy", "drained")}
             way = f"{TOPOLOGY.peer_of(region)}->{region}"
-            detail["replication_lag_seconds"] = None if link is None else link["measured_lag_seconds"].get(way)
+            measured = None if link is None else link["measured_lag_seconds"].get(way)
+            detail["replication_lag_seconds"] = 0.0 if strong else measured
         return {
             "at": time.time(),
+            "consistency": "strong" if strong else "eventual",
             "regions": details,
             "link": None if link is None else _summary(link),
             "dns": {"answers": answers},

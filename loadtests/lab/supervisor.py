@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -34,7 +34,7 @@ from loadtests.lab.status import Status
 from loadtests.lab.stopping import run_until_stopped
 from shared.adapters.reports import Reports
 from shared.slo import QUICK, REAL
-from shared.topology import TOPOLOGY
+from shared.topology import TOPOLOGY, Consistency
 
 WATCH_SECONDS: Final = 0.5
 
@@ -48,12 +48,12 @@ class _StopRequested(BaseException):
 class Supervisor:
     """One lab from start to end."""
 
-    def __init__(self, layout: Layout, app: Path, *, quick: bool, say: Say) -> None:
+    def __init__(self, layout: Layout, app: Path, *, quick: bool, consistency: Consistency, say: Say) -> None:
         self.layout = layout
         self._began = time.monotonic()
         self._say = say
         clock = QUICK if quick else REAL
-        self.state = LabState(app, quick, clock, warming.LabAccount.new(), [])
+        self.state = LabState(app, quick, consistency, clock, warming.LabAccount.new(), [])
         self.book = ProcessBook(layout.process_file, "")
         self._seats = list(layout.seats.values())
 
@@ -84,7 +84,7 @@ class Supervisor:
         ministack.check_installed()
         deploy.check_app(self.state.app)
         sweep(self.layout, self.say)
-        check_listeners(self.layout)
+        check_listeners(self.layout, strong=self._strong)
         self.book = ProcessBook.new(self.layout.process_file)
         shutil.rmtree(self.layout.log_folder, ignore_errors=True)
         self._start_regions()
@@ -92,9 +92,16 @@ class Supervisor:
         self._warm()
         self._start_surroundings()
 
+    @property
+    def _strong(self) -> bool:
+        return self.state.consistency == "strong"
+
     def _start_regions(self) -> None:
+        store = ministack.start_store(self.book, self.layout) if self._strong else None
         gateways = {
-            seat.region: ministack.start_ministack(self.book, self.layout, seat, self.state.clock.time_scale)
+            seat.region: ministack.start_ministack(
+                self.book, self.layout, seat, self.state.clock.time_scale, strong=self._strong
+            )
             for seat in self._seats
         }
         paths = {seat.region: aws_faults.start_paths(self.book, self.layout, seat) for seat in self._seats}
@@ -102,6 +109,8 @@ class Supervisor:
             asset for seat in self._seats for asset in assets_of(self.state.app, deploy.region_stack(seat.region))
         }:
             zipped(asset, self.layout.asset_folder)  # while the Regions start
+        if store is not None:
+            wait_until_ready(store, f"{self.layout.store.endpoint}/_ministack/ready", self._log(store))
         for seat in self._seats:
             wait_until_ready(
                 gateways[seat.region], f"{seat.endpoint}/_ministack/ready", self._log(gateways[seat.region])
@@ -111,6 +120,8 @@ class Supervisor:
 
     def _deploy(self) -> None:
         keyring = deploy.new_keyring()
+        if self._strong:
+            deploy.deploy_store(self.layout, self.state.app)
 
         def deploy_to(seat: Seat) -> None:
             left_out = deploy.deploy_region(self.layout, seat, self.state.app, self.state.clock.time_scale, keyring)
@@ -125,9 +136,10 @@ class Supervisor:
     def _warm(self) -> None:
         """Bring the functions up before pollers and health checkers ask for them and start workers by the dozen."""
         self._write_state()
-        link = self._start_part("link")
+        link = None if self._strong else self._start_part("link")
         self._in_each_region(warming.prepare_workers)
-        wait_until_ready(link, f"{self.layout.link_control}/stats", self._log(link))
+        if link is not None:
+            wait_until_ready(link, f"{self.layout.link_control}/stats", self._log(link))
         warming.wait_for_account(self._seats[1], self.state.account)
         self._in_each_region(lambda seat: warming.try_api(seat, self.state.account))
         self.say("every function is up")
@@ -143,7 +155,7 @@ class Supervisor:
         for process in self.book.started:
             if not is_alive(process):
                 raise ProcessFailedError(self._obituary(process))
-        self.say("pollers, replication, DNS and edge run")
+        self.say(f"pollers, {'one store for both Regions' if self._strong else 'replication'}, DNS and edge run")
 
     def _start_part(self, module: str, region: str | None = None) -> Started:
         """Start one of the lab's own processes, which read the lab file."""
@@ -172,7 +184,7 @@ class Supervisor:
             pool.shutdown(wait=False, cancel_futures=True)  # a failure, or Ctrl-C, waits for nobody
 
     async def _serve(self, on_ready: Callable[[], None]) -> None:
-        faults = Faults(self.layout, self.book)
+        faults = Faults(self.layout, self.book, strong=self._strong)
         async with serve_control(self.layout, faults, Status(self.layout, self.book, faults)):
             self.state.ready_seconds = round(time.monotonic() - self._began, 1)
             self._write_state()
@@ -232,6 +244,7 @@ def _request_stop(*_: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Runs a lab until it is told to stop.")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--consistency", choices=get_args(Consistency), default=TOPOLOGY.consistency)
     parser.add_argument("--app", type=Path, required=True)
     arguments = parser.parse_args()
     os.umask(0o077)
@@ -240,7 +253,10 @@ def main() -> None:
         print(text, flush=True)
 
     try:
-        Supervisor(Layout.from_environment(), arguments.app.absolute(), quick=arguments.quick, say=say).run()
+        Supervisor(
+            Layout.from_environment(), arguments.app.absolute(), quick=arguments.quick,
+            consistency=arguments.consistency, say=say,
+        ).run()  # fmt: skip
     except LabError as error:
         sys.exit(f"relevo: {error}")
 

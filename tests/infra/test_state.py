@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from shared.consistency import ConsistencyError
 from shared.topology import TOPOLOGY
 from tests.infra.templates import Template
 
@@ -58,6 +59,16 @@ def test_eventual_is_the_default_and_strong_adds_the_witness(data: Template, str
     for table in strong.of_type("AWS::DynamoDB::GlobalTable").values():
         assert table["MultiRegionConsistency"] == "STRONG"
         assert table["GlobalTableWitnesses"] == [{"Region": TOPOLOGY.witness_region}]
+
+
+def test_a_synth_refuses_strong_tables_that_dynamodb_would_refuse() -> None:
+    import aws_cdk as cdk
+
+    from global_stack.data import DataStack
+
+    topology = dataclasses.replace(TOPOLOGY, consistency="strong", witness_region="eu-west-1")
+    with pytest.raises(ConsistencyError, match=r"no set of Regions for strong tables holds .*eu-west-1"):
+        DataStack(cdk.App(analytics_reporting=False), "relevo-data", topology=topology)
 
 
 def test_the_keyring_is_replicated_and_has_no_value_of_ours(either: Template) -> None:

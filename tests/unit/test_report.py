@@ -90,6 +90,19 @@ def test_the_page_shows_everything_and_fetches_nothing(held: tuple[str, dict[str
     assert page.count('class="event fault"') >= 6  # the fault stands in every chart
 
 
+def test_a_figure_that_nobody_promised_says_so(tmp_path: Path) -> None:
+    plan = region_loss_plan("quick", "us-east-1", "crash", "eventual")
+    achieved = {objective.name: objective.quick for objective in plan.objectives} | {"rpo_commands": 7.0}
+    promises = gate.judge_promises(achieved, "quick", plan.objectives, plan.unpromised)
+    verdict = write_verdict(
+        plan, Course(), Seen(Ledger(), [], [], [], [], {}), promises, findings=[], notes=[], folder=tmp_path,
+        began=0.0, not_proved=(),
+    )  # fmt: skip
+    assert verdict.passed
+    page = (tmp_path / "report.html").read_text()
+    assert re.search(r"<b>rpo_commands</b>.*?a figure, not promised.*?7 commands", page)
+
+
 def test_every_chart_is_well_formed(held: tuple[str, dict[str, object]]) -> None:
     page, _ = held
     drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
