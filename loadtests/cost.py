@@ -30,7 +30,7 @@ KEPT_MONTHS: Final = 12  # the log keeps everything: storage is what a year leav
 CUSTOM_METRICS: Final = 40
 METRIC_ALARMS: Final = 64  # a test compares them with the templates
 COMPOSITE_ALARMS: Final = 16
-FIREWALL_RULES: Final = 2
+FIREWALL_RULES: Final = 5  # two of ours, three groups of AWS; likewise
 TRACED_PER_SECOND, TRACED_SHARE = 1.0, 0.05  # X-Ray's default: one a second, and one in twenty of the rest
 STREAM_POLLS_PER_SECOND: Final = 4
 

@@ -23,6 +23,7 @@ from loadtests.lab.emulated_services import (
     give_up_health,
     keep_schedules,
     know_fifo_topics,
+    know_keys_of_authorizers,
     remember_expressions,
     remember_principals,
     reserve_for_versions,
@@ -50,6 +51,7 @@ CHANGES: Final = (
     "workers share one unpacked copy of their package, and two of a Region start at a time: the machine has few cores",
     "requests whose client hung up while the Region was frozen are dropped when it returns",
     "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
+    "keys of usage plans come from the authorizer, as the template says; a plan's day begins with its first request",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
@@ -260,7 +262,7 @@ def main() -> None:
     # MiniStack reads its environment when it is imported.
     from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
     from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-untyped]  # noqa: PLC0415
-    from ministack.services import dynamodb, eventbridge, lambda_svc, sns  # type: ignore[import-untyped]  # noqa: PLC0415
+    from ministack.services import apigateway_v1, dynamodb, eventbridge, lambda_svc, sns  # type: ignore[import-untyped]  # noqa: PLC0415
 
     give_up_health(app)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
@@ -269,6 +271,7 @@ def main() -> None:
     pool_workers(lambda_svc, lambda_runtime)
     heed_slowness(lambda_svc, Path(os.environ["TMPDIR"]))
     know_fifo_topics(sns)
+    know_keys_of_authorizers(apigateway_v1)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
