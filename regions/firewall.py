@@ -69,13 +69,13 @@ class Firewall(Construct):
             rules=[
                 _limit("logins", 0, sizes.logins_per_window, only_path="/token"),
                 _limit("requests", 1, sizes.requests_per_window),
-                *(_managed(rules, priority, topology) for priority, rules in enumerate(MANAGED, 2)),
+                *(_managed(rules, priority) for priority, rules in enumerate(MANAGED, 2)),
             ],
         )
         wafv2.CfnWebACLAssociation(self, "Association", resource_arn=stage_arn, web_acl_arn=acl.attr_arn)
 
 
-def _managed(rules: Managed, priority: int, topology: Topology) -> wafv2.CfnWebACL.RuleProperty:
+def _managed(rules: Managed, priority: int) -> wafv2.CfnWebACL.RuleProperty:
     action = _Acl.OverrideActionProperty(count={}) if rules.only_counts else _Acl.OverrideActionProperty(none={})
     count = _Acl.RuleActionProperty(count={})
     return _Acl.RuleProperty(
@@ -90,22 +90,20 @@ def _managed(rules: Managed, priority: int, topology: Topology) -> wafv2.CfnWebA
                 rule_action_overrides=[
                     _Acl.RuleActionOverrideProperty(name=name, action_to_use=count) for name in rules.counts
                 ],
-                scope_down_statement=_unless_health(topology),
+                scope_down_statement=_unless_health(),
             )
         ),
     )
 
 
-def _unless_health(topology: Topology) -> wafv2.CfnWebACL.StatementProperty:
+def _unless_health() -> wafv2.CfnWebACL.StatementProperty:
     """Everything but the paths of health checks: AWS changes its rules, in all Regions at once, and no change of
     theirs is to decide that no Region is healthy (I6).
     """
-    paths = ("/health", *(f"/control/drained/{region}" for region in topology.region_names))
+    paths = (_path("/health", "EXACTLY", "NONE"), _path("/control/drained/", "STARTS_WITH", "NONE"))
     return _Acl.StatementProperty(
         not_statement=_Acl.NotStatementProperty(
-            statement=_Acl.StatementProperty(
-                or_statement=_Acl.OrStatementProperty(statements=[_path(path, "EXACTLY", "NONE") for path in paths])
-            )
+            statement=_Acl.StatementProperty(or_statement=_Acl.OrStatementProperty(statements=list(paths)))
         )
     )
 

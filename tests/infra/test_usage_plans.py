@@ -31,7 +31,9 @@ def test_each_plan_of_the_topology_is_there_with_its_limits_and_for_the_stage(
         assert found["Quota"] == {"Limit": plan.requests_a_day, "Period": "DAY"}
     (api,), (stage,) = (template.of_type(f"AWS::ApiGateway::{kind}") for kind in ("RestApi", "Stage"))
     for found in plans.values():
-        assert found["ApiStages"] == [{"ApiId": {"Ref": api}, "Stage": {"Ref": stage}}]
+        (of_stage,) = found["ApiStages"]
+        assert (of_stage["ApiId"], of_stage["Stage"]) == ({"Ref": api}, {"Ref": stage})
+        assert not of_stage.get("Throttle"), "a limit of one method would come on top"
 
 
 def test_whoever_is_on_no_plan_has_a_key_that_limits_nothing(
