@@ -27,10 +27,12 @@ NEVER: Final = math.inf
 SEARCHED_UP_TO: Final = 1e7
 
 
-def survivors_load(orders: float, reads: float, regions: int) -> Load:
+def survivors_load(orders: float, reads: float, regions: int, viewers: float) -> Load:
     """What each Region carries that is left of ``regions`` when one is lost."""
     left = regions - 1
-    return Load(orders / left, reads / left, peer_orders=orders * (left - 1) / left, with_peer=left > 1)
+    return Load(
+        orders / left, reads / left, peer_orders=orders * (left - 1) / left, with_peer=left > 1, viewers=viewers / left
+    )
 
 
 def largest_load(holds: Callable[[float], bool]) -> float:
@@ -84,7 +86,7 @@ class Breaking:
     def demand(self, orders: float, regions: int, topology: Topology | None = None) -> Demand:
         growth = self.topology.baseline
         reads = orders * growth.reads_per_second / growth.orders_per_second
-        return demand_of(survivors_load(orders, reads, regions), topology or self.topology)
+        return demand_of(survivors_load(orders, reads, regions, growth.viewers), topology or self.topology)
 
     def orders_at(self, quota: Quota, limit: float, *, regions: int = 2, topology: Topology | None = None) -> float:
         """The orders a second, over all Regions, that bring a quota's use to ``limit`` in a Region that is left."""
@@ -125,7 +127,9 @@ class Breaking:
         baseline = self.topology.baseline
         orders = baseline.orders_per_second * multiple
         cells = math.ceil(orders / self.cell_orders)
-        in_a_cell = Growth(baseline.orders_per_second / cells, baseline.reads_per_second / cells, (multiple,))
+        in_a_cell = Growth(
+            baseline.orders_per_second / cells, baseline.reads_per_second / cells, (multiple,), baseline.viewers
+        )
         broken = tuple(found for found in self.breaks if found.red_at < orders / cells)
         hot = tuple(found.quota.name for found in broken if found.quota.is_of_key)
         refused = disagreements(replace(self.topology, baseline=in_a_cell))

@@ -110,6 +110,11 @@ class Forecast:
             "firewall, one address": f"{sizes.requests_per_window:,} requests and {sizes.logins_per_window:,} logins "
             f"in {FIREWALL_WINDOW_SECONDS} s",
             **{
+                f"usage plan {it.name}, one client": f"{it.requests_per_second:,}/s, {it.burst:,} at once, "
+                f"{it.requests_a_day:,} a day"
+                for it in self.topology.usage_plans
+            },
+            **{
                 f"warm throughput of {name}": f"{it.reads:,} reads/s, {it.writes:,} writes/s"
                 for name, it in warmths.items()
             },
@@ -172,6 +177,7 @@ RATES: Final[Mapping[str, Callable[[Demand], float]]] = {
     "SQS FIFO SendMessage": lambda d: d.queue_sends,
     "SQS FIFO ReceiveMessage": lambda d: d.queue_receives,
     "SQS FIFO DeleteMessage": lambda d: d.queue_deletes,
+    "SQS GetQueueAttributes": lambda d: d.queue_looks,
     "EventBridge events": lambda d: d.effects_announced,
 }
 
@@ -186,7 +192,10 @@ def document(found: Forecast) -> dict[str, Any]:
     """The forecast for machines."""
     growth = found.topology.baseline
     return {
-        "baseline": {"orders_per_second": growth.orders_per_second, "reads_per_second": growth.reads_per_second},
+        "baseline": {
+            "orders_per_second": growth.orders_per_second, "reads_per_second": growth.reads_per_second,
+            "viewers": growth.viewers,
+        },
         "holds": found.holds,
         "decided_by": found.hardest.name,
         "red_above": RED_ABOVE,

@@ -30,7 +30,7 @@ KEPT_MONTHS: Final = 12  # the log keeps everything: storage is what a year leav
 CUSTOM_METRICS: Final = 40
 METRIC_ALARMS: Final = 64  # a test compares them with the templates
 COMPOSITE_ALARMS: Final = 16
-FIREWALL_RULES: Final = 2
+FIREWALL_RULES: Final = 5  # two of ours, three groups of AWS; likewise
 TRACED_PER_SECOND, TRACED_SHARE = 1.0, 0.05  # X-Ray's default: one a second, and one in twenty of the rest
 STREAM_POLLS_PER_SECOND: Final = 4
 
@@ -183,7 +183,7 @@ class _Month:
         yield self.rate("SNS", "volume published", volume, "topic publish volume")
         yield self.rate("SNS", "FIFO messages delivered", demand.events_published, "topic delivery")
         yield self.rate("SNS", "volume delivered", volume, "topic delivery volume")
-        requests = demand.queue_sends + demand.queue_receives + demand.queue_deletes
+        requests = demand.queue_sends + demand.queue_receives + demand.queue_deletes + demand.queue_looks
         yield self.rate("SQS", "FIFO requests", requests, "queue request")
         yield self.rate("EventBridge", "effects announced", demand.effects_announced, "bus event")
 
@@ -215,7 +215,7 @@ class _Month:
         if self.is_resilient:
             crossing = self.orders * (self.regions - 1) * LOG_KB * MONTH_SECONDS / KB_PER_GB
             yield Line("Data transfer", "replication", crossing, PRICES["transfer between Regions"])
-        answers = (load.orders * WRITE_ANSWER_KB + load.reads * READ_ANSWER_KB) / KB_PER_GB
+        answers = (load.orders * WRITE_ANSWER_KB + load.every_read * READ_ANSWER_KB) / KB_PER_GB
         yield self.rate("Data transfer", "answers to clients", answers, "transfer to the Internet")
 
 
@@ -223,7 +223,11 @@ def document(topology: Topology) -> dict[str, Any]:
     """The comparison for machines."""
     growth = topology.baseline
     return {
-        "baseline": {"orders_per_second": growth.orders_per_second, "reads_per_second": growth.reads_per_second},
+        "baseline": {
+            "orders_per_second": growth.orders_per_second,
+            "reads_per_second": growth.reads_per_second,
+            "viewers": growth.viewers,
+        },
         "currency": "USD",
         "prices_of_region": REGION,
         "assumptions": list(ASSUMPTIONS),

@@ -18,7 +18,7 @@ from loadtests.prices import REGION
 from shared.durations import DURATIONS
 from shared.quotas import ACCOUNT_CONCURRENCY, READ_IN, RED_ABOVE, UNRESERVED
 from shared.sizing import reserved_in_all
-from shared.topology import TOPOLOGY, Topology
+from shared.topology import TOPOLOGY, Growth, Topology
 
 WIDE: Final = 110  # columns of a terminal
 
@@ -79,7 +79,7 @@ def grown(topology: Topology, orders: float | None, reads: float | None) -> Topo
 
 def _show_capacity(console: Console, found: capacities.Forecast) -> None:
     baseline = found.topology.baseline
-    load = f"today {baseline.orders_per_second:g} orders/s and {baseline.reads_per_second:g} reads/s"
+    load = _today(baseline)
     rates = _table(f"Per second in each Region that serves ({load})", "", _headings(found.scenarios))
     for name in capacities.rates_of(found.hardest.demand):
         rates.add_row(name, *(number(capacities.rates_of(it.demand)[name]) for it in found.scenarios))
@@ -169,7 +169,7 @@ def _show_cost(console: Console, topology: Topology) -> None:
     found = costs.compare(topology)
     baseline = topology.baseline
     table = _table(
-        f"US dollars a month (today {baseline.orders_per_second:g} orders/s and {baseline.reads_per_second:g} reads/s)",
+        f"US dollars a month ({_today(baseline)})",
         "item",
         ["price", "of", *(f"{it.resilient.multiple}x" for it in found), f"{found[-1].single.multiple}x in one Region"],
     )
@@ -193,6 +193,14 @@ def _show_cost(console: Console, topology: Topology) -> None:
     console.print(table)
     for note in (f"list prices of {REGION}, without free tier or discount", *costs.ASSUMPTIONS):
         console.print(f"[dim]{note}[/dim]", soft_wrap=True)
+
+
+def _today(baseline: Growth) -> str:
+    """The load that everything is a multiple of, and the people who look at it, who are no more at 10x."""
+    return (
+        f"today {baseline.orders_per_second:g} orders/s, {baseline.reads_per_second:g} reads/s and "
+        f"{baseline.viewers} dashboard pages"
+    )
 
 
 def _thing(line: costs.Line) -> tuple[str, str]:

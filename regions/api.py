@@ -18,6 +18,7 @@ from constructs import Construct
 
 from regions.functions import LOG_RETENTION
 from regions.gateway_responses import add_gateway_responses
+from regions.usage_plans import UsagePlans
 from shared.sizing import Pace, sizes_of
 from shared.topology import Topology
 
@@ -84,6 +85,8 @@ class Api(Construct):
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # Only the custom names are served, so nobody pins a client to a Region by accident.
             disable_execute_api_endpoint=True,
+            # A key in a header would be asked of every client, and be somebody else's to send.
+            api_key_source_type=apigateway.ApiKeySourceType.AUTHORIZER,
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
             deploy_options=apigateway.StageOptions(
@@ -137,7 +140,9 @@ class Api(Construct):
             validation_regex="^[Bb]earer [-._0-9A-Za-z]+$",
             results_cache_ttl=cdk.Duration.seconds(AUTHORIZER_CACHE_SECONDS),
         )
+        self._counts_plans = topology.counts_plans
         self._add_routes(_integration(api_function), _integration(health_function))
+        UsagePlans(self, "UsagePlans", topology=topology, api=self.rest_api)
         add_gateway_responses(self.rest_api, region=region)
         self._acknowledge()
         certificate = acm.Certificate(
@@ -178,6 +183,7 @@ class Api(Construct):
                 integration,
                 authorizer=self._authorizer,
                 authorization_type=apigateway.AuthorizationType.CUSTOM,
+                api_key_required=self._counts_plans,
             )
         else:
             added = resource.add_method(method, integration, authorization_type=apigateway.AuthorizationType.NONE)

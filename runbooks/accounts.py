@@ -12,6 +12,8 @@ from typing import Annotated, Final
 
 import typer
 
+from runbooks.account_plans import NONE, PLANS_TEXT, give, one_plan
+from runbooks.account_plans import plan as put_on_plan
 from runbooks.asking import one_line_errors, one_region, refuse
 from runbooks.target import current_target
 from shared.adapters.accounts import AccountExistsError
@@ -26,6 +28,7 @@ WriteRegion = Annotated[
 LOCK_SEEN: Final = "log-in is refused at once, tokens that it has within 6 minutes"
 
 app = typer.Typer(help="Accounts that may log in.", no_args_is_help=True)
+app.command("plan")(put_on_plan)
 
 
 def read_password() -> str:
@@ -40,6 +43,9 @@ def add(
     username: Annotated[str, typer.Argument(help="Name to log in with.")],
     role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")] = "client",
     region: WriteRegion = TOPOLOGY.owner_region,
+    plan: Annotated[
+        str | None, typer.Option(help=f"Usage plan of a client system: {PLANS_TEXT}.", callback=one_plan)
+    ] = None,
 ) -> None:
     """Make an account. The password is prompted for, or read from standard input."""
     if role not in ROLES:
@@ -60,6 +66,9 @@ def add(
         typer.echo(f"relevo: there is an account {username!r} already; choose another name", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{target.name}: account {username!r} made, role {role}")
+    if plan not in (None, NONE):
+        with one_line_errors():
+            give(target, username, plan)
 
 
 @app.command()
@@ -120,5 +129,6 @@ def list_accounts(
         lock_text = ""
         if account.locked:
             lock_text = f", LOCKED since {account.lock_changed_at} by {account.lock_changed_by}: {account.lock_reason}"
-        typer.echo(f"{account.username}: {account.role}, made {account.created_at}{lock_text}")
+        plans = sorted({f", plan {plan} in {region}" for region, plan in account.plans.items()})
+        typer.echo(f"{account.username}: {account.role}, made {account.created_at}{''.join(plans)}{lock_text}")
     typer.echo(f"{len(found)} accounts in {region}")

@@ -39,6 +39,7 @@ class State:
     guard: Guard | None
     alarms: tuple[str, ...]  # that are on
     moving: tuple[str, ...]  # aliases between two versions
+    may_ask_for_keys: bool = True  # no method of the app does, or there is the key of those without a plan
 
 
 States = Mapping[str, State | NoAnswer]
@@ -64,6 +65,8 @@ def reasons_not_to(states: States, *, accepted: Sequence[str], now: datetime, lo
         elif peer_is_lost(state.guard):
             found.append(f"{region} has lost its peer and takes over its work")
         found.extend(f"{alarm} is on in {region}" for alarm in state.alarms if alarm not in accepted)
+        if not state.may_ask_for_keys:
+            found.append(f"{region} has no key for callers without a plan: release once with counts_plans=False")
         found.extend(f"{name} of {region} is between two versions: a deployment is under way" for name in state.moving)
     return found
 

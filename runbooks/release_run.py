@@ -19,6 +19,7 @@ from runbooks.live_versions import UnderWayError
 from runbooks.release_judgement import STEPS, Look, State, States, Step, Verdict, judge, reasons_not_to
 from runbooks.synthetic_orders import SyntheticOrders, make_account
 from runbooks.target import Target
+from runbooks.usage_plans import PlanKeys
 from shared.adapters.peer import peer_serves
 from shared.alarms import ALARMS, PREFIX, RELEASE_PREFIX
 from shared.domain.auth import Account
@@ -62,6 +63,7 @@ def state_of(target: Target, region: str) -> State:
         guard=target.order_queries(region).guard(),
         alarms=alarms_on(target, region),
         moving=tuple(live.text for live in aliases if live.is_moving),
+        may_ask_for_keys=not TOPOLOGY.counts_plans or PlanKeys(target.client("apigateway", region)).has_everyones(),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shared import viewers
 from shared.durations import DURATIONS
 from shared.hot_keys import KpiLoad, kpi_load
 from shared.topology import STATUSES, TOPOLOGY, Growth, Topology
@@ -58,6 +59,8 @@ NEW_TABLE_WRITES: Final = 4000.0
 NEW_TABLE_READS: Final = 12000.0
 # Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
 IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * 5 / 20
+# The sentinel counts what lies in each dead-letter queue, and in the relay's, once a minute.
+DEPTHS_PER_SECOND: Final = (len(STATUSES) + 1) / 60
 
 
 @dataclass(frozen=True)
@@ -68,21 +71,41 @@ class Load:
     reads: float
     peer_orders: float = 0.0  # accepted by the peer; they come by replication and are projected here too
     with_peer: bool = True  # whether there is a peer that beats
+    viewers: float = 0.0  # dashboard pages that are looked at
 
     @property
     def logins(self) -> float:
-        return (self.orders + self.reads) * LOGIN_SHARE
+        return (self.orders + self.reads) * LOGIN_SHARE + self.viewers * viewers.LOGINS
+
+    @property
+    def figures(self) -> float:
+        """Reads of a day's figures, by operators and by pages."""
+        return self.reads * METRICS_SHARE + self.viewers * viewers.METRICS
+
+    @property
+    def statuses(self) -> float:
+        """How often pages ask how both Regions are."""
+        return self.viewers * viewers.STATUSES
+
+    @property
+    def every_read(self) -> float:
+        """Reads of operators, and what pages ask for."""
+        return self.reads + self.viewers * viewers.READS
 
 
 def shared_by_all(growth: Growth, multiple: float, regions: int) -> Load:
     """One Region's load while all serve alike."""
     orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
-    return Load(orders / regions, reads / regions, peer_orders=orders * (regions - 1) / regions)
+    return Load(
+        orders / regions, reads / regions,
+        peer_orders=orders * (regions - 1) / regions, viewers=growth.viewers / regions,
+    )  # fmt: skip
 
 
 def alone(growth: Growth, multiple: float) -> Load:
     """The load of a Region whose peer is lost: everything that clients send."""
-    return Load(growth.orders_per_second * multiple, growth.reads_per_second * multiple, with_peer=False)
+    orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
+    return Load(orders, reads, with_peer=False, viewers=growth.viewers)
 
 
 def peak_alone(topology: Topology = TOPOLOGY) -> Load:
@@ -132,6 +155,7 @@ class Demand:
     queue_sends: float
     queue_receives: float
     queue_deletes: float
+    queue_looks: float
     effects_announced: float
     aws_calls: Mapping[str, float]
     functions: Mapping[str, Work]
@@ -150,7 +174,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     projected = load.orders + load.peer_orders
     checkers = len(topology.health_checker_regions) * CHECKERS_PER_REGION
     health = CHECKS_PER_REGION * checkers / topology.health_check_interval_seconds + (looks if load.with_peer else 0)
-    authorized = (load.orders + load.reads) * AUTHORIZER_SHARE
+    authorized = (load.orders + load.reads) * AUTHORIZER_SHARE + load.viewers * viewers.AUTHORIZED
     log_writes = LOG_WRITES * projected + heartbeats
     records = log_writes  # the stream has a record for each
     shards = math.ceil(
@@ -165,13 +189,13 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     freshness = relay.per_second * regions_beating  # once a second and Region at most
     return Demand(
         load=load,
-        gateway_requests=load.orders + load.reads + load.logins + health,
+        gateway_requests=load.orders + load.every_read + load.logins + health,
         health_requests=health,
         log_writes=log_writes,
         log_reads=load.orders * LOG_READS_TO_ACCEPT
         + projected * LOG_READS_TO_PROJECT
         + load.reads * ORDER_SHARE
-        + looks * topology.heartbeat_keys * 0.5
+        + (looks + load.statuses * len(topology.regions)) * topology.heartbeat_keys * 0.5
         + health * 0.5,
         view_writes=projected * (PROJECTION_WRITES + kpi.writes_per_order)
         + load.orders * NOTES_OF_OWN
@@ -180,7 +204,9 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         + load.logins * LOGIN_WRITES
         + looks * (1 + topology.heartbeat_keys),
         view_reads=projected * ROW_READS
-        + load.reads * (METRICS_SHARE * kpi.units_per_read + PAGE_SHARE * PAGE_READS)
+        + load.figures * kpi.units_per_read
+        + load.reads * PAGE_SHARE * PAGE_READS
+        + load.statuses * 0.5 * (1 + len(topology.regions) * topology.pending_keys)
         + looks * (2 + topology.pending_keys),
         list_index_writes=projected * LIST_INDEX_WRITES,
         pending_index_writes=pending,
@@ -189,7 +215,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         pending_key_writes=pending / topology.pending_keys,
         list_key_writes=projected * LIST_INDEX_WRITES / topology.list_keys,
         freshness_writes=freshness,
-        register_reads=health + looks,
+        register_reads=health + looks + load.statuses,
         account_reads=authorized + load.logins * LOGIN_READS,
         stream_records=records,
         stream_shards=shards,
@@ -197,11 +223,12 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         queue_sends=load.orders,
         queue_receives=load.orders + IDLE_RECEIVES_PER_SECOND,
         queue_deletes=load.orders,
+        queue_looks=DEPTHS_PER_SECOND,
         effects_announced=load.orders,
         aws_calls=_calls(load, projected, relay, topology),
         functions={
             "api": _mixed(
-                (load.orders, "api write"), (load.reads, "api read"), (load.logins, "login"),
+                (load.orders, "api write"), (load.every_read, "api read"), (load.logins, "login"),
             ),
             "authorizer": _mixed((authorized, "authorizer")),
             "health": _mixed((health, "health")),
@@ -237,13 +264,16 @@ def _calls(load: Load, projected: float, relay: Work, topology: Topology) -> dic
     """Calls by service and operation; a batch of the relay makes one of each of its own."""
     pages = PAGE_SHARE * PAGE_QUERIES * topology.list_keys
     queries = load.orders + projected + load.reads * (pages + ORDER_SHARE)
+    queries += load.statuses * viewers.status_queries(topology)
     with_events = min(relay.per_second, projected)
     return {
         "DynamoDB Query": queries,
         "DynamoDB PutItem": load.orders * LOG_WRITES,
         "DynamoDB TransactWriteItems": projected,
-        "DynamoDB BatchGetItem": with_events + load.reads * METRICS_SHARE * METRICS_CALLS,
+        "DynamoDB GetItem": load.statuses * viewers.status_gets(topology),
+        "DynamoDB BatchGetItem": with_events + load.figures * METRICS_CALLS,
         "DynamoDB BatchWriteItem": relay.per_second,
         "SNS PublishBatch": min(with_events, load.orders),
         "EventBridge PutEvents": min(with_events, load.orders),
+        "SQS GetQueueAttributes": DEPTHS_PER_SECOND,
     }

@@ -85,6 +85,8 @@ QUOTAS: Final = (
     Quota("API Gateway", "requests at once (burst)", "requests", _both(5_000),
           lambda d: d.gateway_requests, "API Gateway developer guide, limits",
           instead="the burst follows the rate: ask for a higher rate"),
+    Quota("API Gateway", "usage plans of the account", "plans", _both(300),
+          lambda _: len(TOPOLOGY.usage_plans) + 1.0, "API Gateway developer guide, limits"),
     Quota("Lambda", "concurrency of the account", "at once", _both(ACCOUNT_CONCURRENCY),
           lambda d: d.concurrency, "Lambda developer guide, limits; new accounts have less"),
     Quota("Lambda", "new environments of one function in 10 s", "environments", _both(1_000),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.demand import NEW_TABLE_READS, NEW_TABLE_WRITES, PARTITION_WRITES, Demand, alone, demand_of, peak_alone
+from shared.hot_keys import DAY_SECONDS
 from shared.quotas import (
     ACCOUNT_CONCURRENCY,
     GATEWAY_REQUESTS,
@@ -83,10 +84,10 @@ def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
     load = demand.load
     return Sizes(
         write=_pace(load.orders * THROTTLE_HEADROOM),
-        read=_pace(load.reads * THROTTLE_HEADROOM),
+        read=_pace(load.every_read * THROTTLE_HEADROOM),
         login=_pace(LOGINS_PER_SECOND),
         health=_pace(HEALTH_PER_SECOND),
-        requests_per_window=max(LEAST_PER_WINDOW, _per_window(load.orders + load.reads)),
+        requests_per_window=max(LEAST_PER_WINDOW, _per_window(load.orders + load.every_read)),
         logins_per_window=max(LEAST_LOGINS_PER_WINDOW, _per_window(load.logins)),
         order_log=_warm_for(demand.stream_shards, _warm(demand.log_reads, demand.log_writes)),
         order_view=_warm(demand.view_reads, demand.view_writes),
@@ -134,9 +135,28 @@ def disagreements(topology: Topology) -> Iterator[str]:
             f"the gateway takes {GATEWAY_REQUESTS} requests/s in a Region by default, but {step} makes "
             f"{demand.gateway_requests:.0f}; at most {allowed(GATEWAY_REQUESTS):.0f} are planned for"
         )
+    yield from _plans(topology, sizes)
     for table, warmth in (("order log", sizes.order_log), ("order view", sizes.order_view)):
         if max(warmth.reads, warmth.writes) > TABLE_UNITS:
             yield f"the {table} would be warm for {warmth.reads} reads and {warmth.writes} writes, above {TABLE_UNITS}"
+
+
+def _plans(topology: Topology, sizes: Sizes) -> Iterator[str]:
+    """Name what a plan promises that the throttles of all clients, or the firewall, would not let through."""
+    for plan in topology.usage_plans:
+        for what, pace in (("writes", sizes.write), ("reads", sizes.read)):
+            if is_red(plan.requests_per_second, pace.rate) or is_red(plan.burst, pace.burst):
+                yield (
+                    f"plan {plan.name} lets one client make {plan.requests_per_second} requests/s, {plan.burst} at "
+                    f"once, but all clients together have {pace.rate} and {pace.burst} for their {what}"
+                )
+        if plan.requests_per_second * FIREWALL_WINDOW_SECONDS > sizes.requests_per_window:
+            yield (
+                f"plan {plan.name} lets one client make {plan.requests_per_second} requests/s, but the firewall blocks "
+                f"an address at {sizes.requests_per_window} in {FIREWALL_WINDOW_SECONDS} s"
+            )
+        if plan.requests_a_day > plan.requests_per_second * DAY_SECONDS:
+            yield f"plan {plan.name} cannot use up {plan.requests_a_day} requests a day at its rate"
 
 
 def _hot_keys(topology: Topology) -> Iterator[str]:

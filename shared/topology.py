@@ -11,6 +11,9 @@ from typing import Final, Literal
 STATUSES: Final = ("created", "assigned", "in_transit", "failed", "delivered", "cancelled")
 # The alias of every function: nobody calls a function otherwise, so that a release is a change of aliases.
 LIVE: Final = "live"
+# What usage plans are called in AWS, and the plan without limits of whoever is on none.
+PLAN_PREFIX: Final = "relevo-"
+EVERYONES_PLAN: Final = "everyone"
 
 Consistency = Literal["eventual", "strong"]
 
@@ -30,6 +33,8 @@ class Growth:
     orders_per_second: float = 1.0
     reads_per_second: float = 1.0
     steps: tuple[int, ...] = (1, 5, 10)
+    # Dashboard pages that are looked at at once, over both Regions. Orders multiply, people who look at them do not.
+    viewers: int = 10
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,19 @@ class Function:
     memory_mb: int
     timeout_seconds: int
     reserved_concurrency: int
+
+
+@dataclass(frozen=True)
+class UsagePlan:
+    """What one client system may ask of a Region; each Region counts by itself, so it may have that much of both.
+
+    Take every account off a plan (`relevo account plan NAME none`) before you take the plan out.
+    """
+
+    name: str
+    requests_per_second: int
+    burst: int
+    requests_a_day: int  # days of UTC
 
 
 @dataclass(frozen=True)
@@ -113,6 +131,16 @@ class Topology:
     # Tags what the experiments in `shared.experiments` may harm, and puts FIS's extension before the API's function.
     # Off, every experiment ends at once for want of a target, and costs nothing.
     drills_allowed: bool = False
+
+    # `shared/sizing.py` checks that each fits under the throttles that all clients share.
+    usage_plans: tuple[UsagePlan, ...] = (
+        UsagePlan("small", requests_per_second=2, burst=10, requests_a_day=20_000),
+        UsagePlan("medium", requests_per_second=8, burst=40, requests_a_day=200_000),
+        UsagePlan("large", requests_per_second=25, burst=100, requests_a_day=1_000_000),
+    )
+    # Off, no plan is counted and no method asks for a key. A Region in service that does not have the keys yet takes
+    # them with one release, and is told to ask for them with the next: `relevo release` sees to that.
+    counts_plans: bool = True
 
     health_check_interval_seconds: int = 10
     health_check_failure_threshold: int = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
 PRINCIPAL_SECONDS: Final = 1.0
 LATEST: Final = "$LATEST"
+KEY: Final = "usageIdentifierKey"
 
 
 def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
@@ -67,6 +69,33 @@ def give_up_health(app: Any) -> None:
 def know_fifo_topics(sns: Any) -> None:
     """Take a topic for FIFO by its name: what CloudFormation made is otherwise without groups and deduplication."""
     sns._is_fifo_topic = lambda topic: str(topic["arn"]).endswith(".fifo")  # noqa: SLF001
+
+
+def know_keys_of_authorizers(apigateway: Any) -> None:
+    """Take a caller's key from the authorizer, as the API's template says: MiniStack looks for it in a header.
+
+    On its way it lies in the authorizer's context, which MiniStack keeps with the answer; no handler sees it.
+    """
+    key: ContextVar[str | None] = ContextVar("key", default=None)
+    invoke, authorize = apigateway._invoke_authorizer_lambda, apigateway._authorize_request_v1  # noqa: SLF001
+
+    async def invoke_keeping_the_key(*arguments: Any) -> Any:
+        done = await invoke(*arguments)
+        if done is None or done.get("error"):
+            return done
+        body = done["body"]
+        answer = json.loads(body) if isinstance(body, (str, bytes)) else body
+        return {**done, "body": {**answer, "context": {**answer["context"], KEY: answer.get(KEY)}}}
+
+    async def authorize_taking_the_key(*arguments: Any) -> Any:
+        error, context = await authorize(*arguments)
+        kept = dict(context or {})
+        key.set(kept.pop(KEY, None))
+        return error, kept or context
+
+    apigateway._invoke_authorizer_lambda = invoke_keeping_the_key  # noqa: SLF001
+    apigateway._authorize_request_v1 = authorize_taking_the_key  # noqa: SLF001
+    apigateway._api_key_from_request = lambda _: key.get()  # noqa: SLF001
 
 
 def remember_principals(iam_evaluator: Any) -> None:

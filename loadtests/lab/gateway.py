@@ -25,6 +25,7 @@ from loadtests.lab.emulated_services import (
     give_up_health,
     keep_schedules,
     know_fifo_topics,
+    know_keys_of_authorizers,
     remember_expressions,
     remember_principals,
     reserve_for_versions,
@@ -58,6 +59,7 @@ CHANGES: Final = (
     "workers are forked from a process that has imported the package's libraries: a start costs a quarter",
     "requests whose client hung up while the Region was frozen are dropped when it returns",
     "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
+    "keys of usage plans come from the authorizer, as the template says; a plan's day begins with its first request",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
@@ -283,6 +285,7 @@ def main() -> None:
     from ministack import app  # type: ignore[import-untyped]  # noqa: PLC0415
     from ministack.core import iam_evaluator, lambda_runtime  # type: ignore[import-untyped]  # noqa: PLC0415
     from ministack.services import (  # type: ignore[import-untyped]  # noqa: PLC0415
+        apigateway_v1,
         dynamodb,
         dynamodb_streams,
         eventbridge,
@@ -298,6 +301,7 @@ def main() -> None:
     hear_logs(lambda_runtime.Worker)
     heed_slowness(lambda_svc, Path(os.environ["TMPDIR"]))
     know_fifo_topics(sns)
+    know_keys_of_authorizers(apigateway_v1)
     remember_principals(iam_evaluator)
     remember_expressions(dynamodb)
     if store := os.environ.get(STORE_VARIABLE):

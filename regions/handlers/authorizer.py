@@ -2,7 +2,7 @@
 
 A bad token is answered with `Unauthorized`, never with a Deny: a cached Deny would lock a client out after it logged
 in again. The policy allows the whole stage, since it is cached per token and not per path; scopes are checked in the
-handler.
+handler. It also names the key under which API Gateway counts the request in a usage plan.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from regions.handlers.gate import TokenGate
 from regions.handlers.runtime import accounts, keyring_source, logger, now
+from shared.adapters.settings import settings
 from shared.adapters.tokens import InvalidTokenError
+from shared.domain.plans import counted_under
 
 gate = TokenGate(keyring_source(), accounts())
 keyring_source().keyring()  # bad configuration fails at start
@@ -22,8 +24,9 @@ keyring_source().keyring()  # bad configuration fails at start
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
     """Answer a TOKEN authorizer request with a policy and the caller, or raise `Unauthorized`."""
+    moment = now()
     try:
-        caller = gate.caller(event.get("authorizationToken"), now=now())
+        caller = gate.caller(event.get("authorizationToken"), now=moment)
     except InvalidTokenError as error:
         logger.info("token refused", reason=str(error))
         # API Gateway turns exactly this text into a 401.
@@ -37,6 +40,7 @@ def handler(event: dict[str, Any], _context: LambdaContext) -> dict[str, Any]:
             "Version": "2012-10-17",
             "Statement": [{"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": f"{api}/{stage}/*"}],
         },
+        "usageIdentifierKey": counted_under(caller.subject, caller.plans.get(settings().region), now=moment),
         # The gateway remembers this answer for minutes, the handler therefore looks at the token's end itself.
         "context": {
             "sub": caller.subject,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -14,7 +14,7 @@ from shared.adapters.accounts import Accounts
 from shared.adapters.keyring import KeyringSource
 from shared.adapters.order_log import OrderRecord
 from shared.domain import problems
-from shared.domain.auth import Caller
+from shared.domain.auth import Account, Caller
 from shared.domain.orders import own_part
 from shared.domain.takeover import Guard, Timing, refuses_work
 
@@ -70,24 +70,24 @@ class TokenGate:
     def __init__(self, source: KeyringSource, accounts: Accounts) -> None:
         self._source = source
         self._accounts = accounts
-        self._checked: dict[str, tuple[datetime, bool]] = {}
+        self._checked: dict[str, tuple[datetime, Account | None]] = {}  # None: locked or gone
 
     def caller(self, authorization: str | None, *, now: datetime) -> Caller:
-        """Who sent the request; raises ``InvalidTokenError``."""
+        """Who sent the request, and the plans of its account; raises ``InvalidTokenError``."""
         caller = tokens.verify(self._source, tokens.bearer(authorization))
-        checked_at, stands = self._checked.get(caller.subject, (None, False))
+        checked_at, known = self._checked.get(caller.subject, (None, None))
         if checked_at is None or now - checked_at >= ACCOUNT_CHECK:
             try:
                 account = self._accounts.account(caller.subject)
             except (ClientError, BotoCoreError):
-                if checked_at is None or not stands:
+                if known is None:
                     raise
                 # A valid token of an account that stood a moment ago: accounts that cannot be read stop nobody.
             else:
-                stands = account is not None and not account.locked
+                known = account if account is not None and not account.locked else None
             if len(self._checked) >= MAX_CHECKED:
                 self._checked.clear()
-            self._checked[caller.subject] = (now, stands)
-        if not stands:
+            self._checked[caller.subject] = (now, known)
+        if known is None:
             raise tokens.InvalidTokenError("the account is locked or gone")
-        return caller
+        return replace(caller, plans=known.plans)

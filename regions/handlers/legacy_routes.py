@@ -24,6 +24,7 @@ from shared.domain.auth import Caller
 from shared.domain.commands import legacy_delivery_command
 from shared.domain.instants import day_in_bogota
 from shared.domain.kpis import day_kpis
+from shared.domain.plans import is_on_a_plan
 
 router = APIGatewayRouter()  # type: ignore[no-untyped-call]  # as Powertools has it
 
@@ -36,10 +37,15 @@ def token_gate() -> TokenGate:
 def caller_of_request() -> Caller:
     """Who sent the request; a bad token is a 403 here, as it was in the old systems."""
     requests.shed()
+    moment = now()
     try:
-        return token_gate().caller(requests.header(router.current_event, "Authorization"), now=now())
+        caller = token_gate().caller(requests.header(router.current_event, "Authorization"), now=moment)
     except InvalidTokenError as error:
         raise problems.forbidden(f"invalid or missing token: {error}") from error
+    if is_on_a_plan(caller.plans, now=moment):
+        # The gateway counts what its authorizer lets through, and these routes go round it.
+        raise problems.forbidden("this account has a usage plan, which is for the routes under /v1/orders")
+    return caller
 
 
 @router.post("/registrar_pedido_entregado")

@@ -1,22 +1,28 @@
 """Accounts in the global table.
 
-A lock is an item of its own, so that a password change in the other Region cannot undo it.
+A lock is an item of its own, so that a password change in the other Region cannot undo it; so is the plan that an
+account is on in a Region, which is written there alone, once its key is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from shared.adapters import items
 from shared.domain.auth import Account
-from shared.domain.instants import to_text
+from shared.domain.instants import from_text, to_text
+from shared.domain.plans import PlanInRegion
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+PLAN: Final = "PLAN#"
 
 
 class AccountExistsError(Exception):
@@ -34,6 +40,7 @@ class ListedAccount:
     lock_changed_at: str | None = None
     lock_changed_by: str | None = None
     lock_reason: str | None = None
+    plans: Mapping[str, str] = field(default_factory=dict)  # by Region, those that start later too
 
 
 class Accounts:
@@ -60,6 +67,7 @@ class Accounts:
             role=stored["role"],
             password_hash=stored["password_hash"],
             locked=bool(found.get("LOCK", {}).get("locked", False)),
+            plans=_plans(found),
         )
 
     def add(self, account: Account, *, now: datetime) -> None:
@@ -92,6 +100,19 @@ class Accounts:
         }
         self._client.put_item(TableName=self._table, Item=items.to_wire(plain))
 
+    def set_plan(self, username: str, region: str, plan: PlanInRegion, *, by: str, now: datetime) -> None:
+        """Note the plan of an account in this replica's own Region."""
+        plain = {
+            "pk": f"ACCOUNT#{username}",
+            "sk": f"{PLAN}{region}",
+            "plan": plan.plan,
+            "starts_at": to_text(plan.starts_at),
+            "before": plan.before,
+            "changed_at": to_text(now),
+            "changed_by": by,
+        }
+        self._client.put_item(TableName=self._table, Item=items.to_wire(plain))
+
     def every(self) -> list[ListedAccount]:
         """All accounts by name. Scans the table, as only an operator's command may."""
         found: dict[str, dict[str, items.Plain]] = {}
@@ -112,6 +133,15 @@ class Accounts:
                     lock_changed_at=lock.get("changed_at"),
                     lock_changed_by=lock.get("changed_by"),
                     lock_reason=lock.get("reason"),
+                    plans={region: found.plan for region, found in _plans(parts).items() if found.plan},
                 )
             )
         return listed
+
+
+def _plans(parts: Mapping[str, items.Plain]) -> dict[str, PlanInRegion]:
+    return {
+        sort_key.removeprefix(PLAN): PlanInRegion(stored["plan"], from_text(stored["starts_at"]), stored["before"])
+        for sort_key, stored in sorted(parts.items())
+        if sort_key.startswith(PLAN)
+    }

@@ -9,8 +9,10 @@ import hmac
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
+
+from shared.domain.plans import PlanInRegion
 
 TOKEN_SECONDS: Final = 30 * 60  # before TimeScale
 ISSUER: Final = "relevo"
@@ -79,15 +81,20 @@ class Account:
     role: str
     password_hash: str
     locked: bool = False
+    plans: Mapping[str, PlanInRegion] = field(default_factory=dict)  # by Region
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sent a request, as its token says, and when the token ends (seconds since 1970)."""
+    """Who sent a request, as its token says, and when the token ends (seconds since 1970).
+
+    ``plans`` come from its account, so only a ``TokenGate`` tells them.
+    """
 
     subject: str
     scopes: frozenset[str]
     expires_at: int | None = None
+    plans: Mapping[str, PlanInRegion] = field(default_factory=dict)
 
 
 def token_seconds(time_scale: float) -> int:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadtests.colombia import GIVEN_NAMES, PRODUCTS, SURNAMES
+from shared import viewers
 from shared.adapters.batch_reads import MOST_IN_ONE_READ
 from shared.adapters.order_view import FIGURES
 from shared.demand import (
@@ -21,6 +24,7 @@ from shared.demand import (
 )
 from shared.hot_keys import DELIVERED_SHARE, NAME_BYTES, ORDER_ITEM_BYTES, PRODUCTS_OF_ORDER, kpi_load
 from shared.topology import TOPOLOGY
+from tests.component.aws import dead_letter_queues
 from tests.component.pipeline import catch, from_peer, register
 from tests.component.region import RegionUnderTest, stream_record
 
@@ -102,6 +106,7 @@ def test_an_order_makes_the_calls_that_the_model_counts(region: RegionUnderTest)
         name.removeprefix("DynamoDB "): rate for name, rate in model.aws_calls.items() if name.startswith("DynamoDB ")
     }
     expected["BatchWriteItem"] -= heartbeats  # they make batches of their own
+    assert expected.pop("GetItem") == 0  # of a dashboard's status alone
     assert counted == pytest.approx(expected)
     announced = model.aws_calls["SNS PublishBatch"] + model.aws_calls["EventBridge PutEvents"]
     assert caught.requests - requests == announced
@@ -156,6 +161,49 @@ def test_the_dashboard_reads_as_many_items_as_the_model_counts_in_one_call(
     assert len(keys) == len(TOPOLOGY.kpi_items.all) + len(TOPOLOGY.regions) <= MOST_IN_ONE_READ
     assert len({key["pk"]["S"] for key in keys}) == len(TOPOLOGY.kpi_items.all) + 1  # partitions; freshness has one
     assert kpi_load(1.0, TOPOLOGY).units_per_read == 0.5 * len(keys)  # small items: half a unit each
+
+
+def test_a_dashboard_page_makes_the_calls_that_the_model_counts(region: RegionUnderTest) -> None:
+    region.call("GET", "/v1/metrics")  # what a process does once
+    region.counted()
+    region.call("GET", "/v1/metrics")
+    assert region.counted() == {"BatchGetItem": 1}
+    region.call("GET", "/v1/status")
+    assert region.counted() == {
+        "GetItem": viewers.status_gets(TOPOLOGY), "Query": viewers.status_queries(TOPOLOGY),
+    }  # fmt: skip
+    without, one = (demand_of(Load(orders=0, reads=0, viewers=pages)) for pages in (0, 1))
+    more = {name: rate - without.aws_calls[name] for name, rate in one.aws_calls.items()}
+    assert more.pop("DynamoDB BatchGetItem") == pytest.approx(viewers.METRICS)
+    assert more.pop("DynamoDB GetItem") == pytest.approx(viewers.STATUSES * viewers.status_gets(TOPOLOGY))
+    assert more.pop("DynamoDB Query") == pytest.approx(viewers.STATUSES * viewers.status_queries(TOPOLOGY))
+    assert set(more.values()) == {0}
+    assert one.gateway_requests - without.gateway_requests == pytest.approx(viewers.READS + viewers.LOGINS)
+    figures = viewers.METRICS * one.kpi.units_per_read
+    assert figures < one.view_reads - without.view_reads < 1.2 * figures
+
+
+def test_a_dashboard_page_asks_as_often_as_the_model_says() -> None:
+    source = (Path(__file__).parents[2] / "global_stack/site/src/App.tsx").read_text()
+    every = {
+        name: int(value.replace("_", "")) for name, value in re.findall(r"const (\w+)_EVERY_MS = ([\d_]+);", source)
+    }
+    assert every["METRICS"] == 1000 * viewers.METRICS_EVERY_SECONDS
+    assert every["YESTERDAY"] == 1000 * viewers.DAY_BEFORE_EVERY_SECONDS
+    assert every["STATUS_BESIDE"] == 1000 * viewers.STATUS_EVERY_SECONDS
+    # No view asks for more figures; the one for operators asks for statuses, which are cheap, more often.
+    assert every["METRICS_BESIDE"] > every["METRICS"]
+
+
+def test_the_sentinel_looks_at_as_many_queues_as_the_model_counts(region: RegionUnderTest) -> None:
+    with dead_letter_queues():
+        sentinel = region.module("sentinel")
+        sentinel.tell_dead_letters()  # finds out the queues' addresses, once
+        region.counted()
+        sentinel.tell_dead_letters()
+        looks = region.counted()["GetQueueAttributes"]
+    model = demand_of(Load(orders=0, reads=0))
+    assert model.queue_looks == model.aws_calls["SQS GetQueueAttributes"] == pytest.approx(looks / 60)
 
 
 def test_the_peers_order_costs_a_projection_and_a_note_but_no_announcement(

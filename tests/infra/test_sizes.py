@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.cost import COMPOSITE_ALARMS, METRIC_ALARMS
+from loadtests.cost import COMPOSITE_ALARMS, FIREWALL_RULES, METRIC_ALARMS
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS, demand_of, peak_alone
 from shared.quotas import ACCOUNT_CONCURRENCY, UNRESERVED
 from shared.sizing import Pace, SizingError, Warmth, reserved_in_all, sizes_of
@@ -69,7 +69,10 @@ def test_every_throttle_lets_the_largest_step_of_both_regions_through(template: 
 
 def test_the_firewalls_rates_are_the_models(template: Template) -> None:
     acl = template.only("AWS::WAFv2::WebACL")
-    limits = {rule["Name"]: rule["Statement"]["RateBasedStatement"]["Limit"] for rule in acl["Rules"]}
+    limits = {
+        rule["Name"]: rule["Statement"]["RateBasedStatement"]["Limit"]
+        for rule in acl["Rules"] if "RateBasedStatement" in rule["Statement"]
+    }  # fmt: skip
     assert limits == {"requests": SIZES.requests_per_window, "logins": SIZES.logins_per_window}
 
 
@@ -144,3 +147,7 @@ def test_more_load_makes_a_warmer_log(tmp_path: Path) -> None:
 def test_the_bill_counts_the_alarms_that_there_are(template: Template) -> None:
     assert len(template.of_type("AWS::CloudWatch::Alarm")) == METRIC_ALARMS
     assert len(template.of_type("AWS::CloudWatch::CompositeAlarm")) == COMPOSITE_ALARMS
+
+
+def test_the_bill_counts_the_rules_that_there_are(template: Template) -> None:
+    assert len(template.only("AWS::WAFv2::WebACL")["Rules"]) == FIREWALL_RULES

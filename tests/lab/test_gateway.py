@@ -145,6 +145,44 @@ def test_a_function_that_is_to_be_slow_is_slow_while_it_holds_its_worker_and_no_
     assert seconds("relevo-api") < 0.2
 
 
+@pytest.mark.parametrize("form", [json.dumps, lambda answer: json.dumps(answer).encode(), dict])
+def test_a_callers_key_is_the_one_that_the_authorizer_named_also_out_of_the_cache(form: Callable[[Any], Any]) -> None:
+    """MiniStack keeps the context of an answer and nothing else of it; what a header says is not read."""
+    answers = {
+        "ana": {"usageIdentifierKey": "key-of-ana", "context": {"sub": "ana"}},
+        "old": {"context": {"sub": "old"}},
+    }
+    cache: dict[str, Any] = {}
+
+    async def invoke(token: str) -> Any:
+        return {"body": form(answers[token])} if token in answers else {"error": True, "body": "Unauthorized"}
+
+    async def authorize(token: str) -> Any:
+        if token not in cache:
+            done = await apigateway._invoke_authorizer_lambda(token)
+            if done.get("error"):
+                return "401", None
+            body = done["body"]
+            found = json.loads(body) if isinstance(body, (str, bytes)) else body
+            cache[token] = {name: value for name, value in found["context"].items() if value is not None}
+        return None, cache[token]
+
+    apigateway = SimpleNamespace(
+        _invoke_authorizer_lambda=invoke, _authorize_request_v1=authorize, _api_key_from_request=lambda sent: sent
+    )
+    emulated_services.know_keys_of_authorizers(apigateway)
+
+    async def request(token: str) -> Any:
+        error, context = await apigateway._authorize_request_v1(token)
+        return error, context, apigateway._api_key_from_request({"x-api-key": "sent"})
+
+    async def requests() -> list[Any]:
+        return [await request(token) for token in ("ana", "old", "ana", "nobody", "ana")]
+
+    ana = (None, {"sub": "ana"}, "key-of-ana")
+    assert asyncio.run(requests()) == [ana, (None, {"sub": "old"}, None), ana, ("401", None, None), ana]
+
+
 def slowly(work: Callable[[Any], None]) -> Callable[[Any], None]:
     def worked(self: Any) -> None:
         time.sleep(0.2)

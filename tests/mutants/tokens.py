@@ -117,8 +117,8 @@ MUTANTS: Final = (
         "a locked account's token is refused",
         "I8",
         "regions/handlers/gate.py",
-        "stands = account is not None and not account.locked",
-        "stands = account is not None",
+        "known = account if account is not None and not account.locked else None",
+        "known = account",
         f"{LOGIN_TESTS}::test_a_locked_account_is_unauthorized_with_a_valid_token",
     ),
 )

@@ -106,6 +106,7 @@ def regions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, apis: dict[str, Api
             target.accounts(region).add(synthetic_orders.new_account(), now=datetime.now(UTC))
             target.order_queries(region).keep_guard(Guard(looked_at=datetime.now(UTC) + timedelta(minutes=5)))
             make_functions(made, region)
+            made.make_usage_plans(region)
         yield made
 
 

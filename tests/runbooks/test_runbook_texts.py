@@ -43,6 +43,7 @@ PROCEDURES = {
     "capacity-request",
     "drill-day",
     "drills-on-aws",
+    "usage-plans",
 }
 MOST_LINES = 110  # two screens
 # They act without being asked twice, so they may not stand where nothing is to be changed.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import RLock
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -22,7 +24,8 @@ from typer.testing import CliRunner
 from runbooks.commands import register
 from runbooks.target import Target
 from shared.adapters.order_log import OrderLog
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
+from shared.domain.plans import EVERYONES_KEY
+from shared.topology import EVERYONES_PLAN, PLAN_PREFIX, STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
 from tests.component.aws import create_tables
 
 HERE, PEER = "us-east-1", "us-east-2"
@@ -34,6 +37,10 @@ KEYRING = {"current": "K1", "keys": {"K1": FIRST_KEY}}
 def moto(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
     """Moto in place of AWS, outside of any lab; one call at a time, since moto is not made for threads."""
     patch.chdir(folder)
+    # Moto's API Gateway wants a package that it checks OpenAPI documents with; nobody sends one here.
+    for name in ("", ".validation", ".validation.exceptions"):
+        names = SimpleNamespace(validate=None, OpenAPIValidationError=ValueError)
+        patch.setitem(sys.modules, f"openapi_spec_validator{name}", names)
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         patch.setenv(name, "testing")
     answer, lock = BotocoreStubber.process_request, RLock()
@@ -84,6 +91,16 @@ class TwoRegions:
             for name in (queue_name(status), dead_letter_queue_name(status)):
                 self.client("sqs", region).create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
         self.client("sqs", region).create_queue(QueueName=TOPOLOGY.relay_failures_queue)
+
+    def make_usage_plans(self, region: str) -> None:
+        """The plans and everyone's key, as the Region's stack makes them."""
+        gateway = self.client("apigateway", region)
+        for plan in TOPOLOGY.usage_plans:
+            gateway.create_usage_plan(name=f"{PLAN_PREFIX}{plan.name}", apiStages=[])
+        name = f"{PLAN_PREFIX}{EVERYONES_PLAN}"
+        everyone = gateway.create_usage_plan(name=name, apiStages=[])["id"]
+        key = gateway.create_api_key(name=name, value=EVERYONES_KEY, enabled=True)["id"]
+        gateway.create_usage_plan_key(usagePlanId=everyone, keyId=key, keyType="API_KEY")
 
     def make_keyring(self, keyring: dict[str, Any] | None = None) -> None:
         """The keyring in its owner Region, replicated to the other."""

@@ -109,8 +109,8 @@ def test_more_regions_share_the_front_door_but_not_the_projection() -> None:
 @given(st.floats(0.1, 1000), st.floats(0, 1000))
 def test_what_is_left_of_two_regions_is_one_alone(orders: float, reads: float) -> None:
     growth = Growth(orders, reads)
-    assert survivors_load(orders, reads, 2) == alone(growth, 1)
-    three, two = survivors_load(orders, reads, 3), shared_by_all(growth, 1, 2)
+    assert survivors_load(orders, reads, 2, growth.viewers) == alone(growth, 1)
+    three, two = survivors_load(orders, reads, 3, growth.viewers), shared_by_all(growth, 1, 2)
     assert three == two  # two of three are left
 
 

@@ -18,7 +18,7 @@ from shared.demand import Demand, Load, alone, demand_of, littles_law, shared_by
 from shared.durations import DURATIONS
 from shared.quotas import QUOTAS, Quota, UnknownRegionError, is_red
 from shared.sizing import SizingError, check, disagreements, needed_concurrency, sizes_of
-from shared.topology import TOPOLOGY, Function, Growth, KpiItems, Topology
+from shared.topology import TOPOLOGY, Function, Growth, KpiItems, Topology, UsagePlan
 
 runner = CliRunner()
 rates = st.floats(0, 2000)
@@ -235,6 +235,10 @@ def resized(**functions: int) -> Topology:
     return dataclasses.replace(TOPOLOGY, **sizes)
 
 
+def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int = 1) -> Topology:
+    return dataclasses.replace(TOPOLOGY, usage_plans=(UsagePlan("p", requests_per_second, burst, requests_a_day),))
+
+
 @pytest.mark.parametrize(
     ("topology", "said"),
     [
@@ -246,6 +250,10 @@ def resized(**functions: int) -> Topology:
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
         (with_load(300), "the order view would be warm"),
+        (with_plan(requests_per_second=71), "plan p lets one client make 71 requests/s, 10 at once, but all clients"),
+        (with_plan(burst=141), "plan p lets one client make 1 requests/s, 141 at once, but all clients together"),
+        (with_plan(requests_per_second=36), "plan p lets one client make 36 requests/s, but the firewall blocks"),
+        (with_plan(requests_a_day=86_401), "plan p cannot use up 86401 requests a day"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(orders=8)), "transactions on a KPI item of orders: 12.5 of"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(products=2)), "transactions on a KPI item of products"),
         (dataclasses.replace(TOPOLOGY, keys_carry=800), "write units of a key of the pending index: 800.0 of 1,000.0"),
@@ -257,7 +265,10 @@ def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, sa
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("topology", [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=97)])
+@pytest.mark.parametrize(
+    "topology",
+    [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=97), with_plan(requests_per_second=35, burst=140)],
+)
 def test_sizes_that_just_suffice_are_taken(topology: Topology) -> None:
     check(topology)
 

@@ -20,7 +20,8 @@ from shared.topology import TOPOLOGY, Growth, Topology
 
 
 def with_load(orders: float, reads: float) -> Topology:
-    return dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=orders, reads_per_second=reads))
+    """Without dashboards, which cost the same at every step."""
+    return dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=orders, reads_per_second=reads, viewers=0))
 
 
 def dollars(found: Bill, service: str, item: str) -> float:
@@ -39,6 +40,20 @@ def test_a_month_in_one_region_adds_up_by_hand() -> None:
     assert dollars(found, "WAF", "web ACL") == 5.0
     # 26.28 million orders a month for a year, 1.5 KB each.
     assert dollars(found, "DynamoDB", "storage") == pytest.approx(26.28 * 12 * 1.5 * 0.25)
+
+
+def test_a_dashboard_page_costs_the_same_at_every_step_and_in_every_design() -> None:
+    """A viewer reads 41 units of the view four seconds apart: about four dollars a month with its requests."""
+    grown = with_load(0.1, 0.1)
+    watched = dataclasses.replace(grown, baseline=dataclasses.replace(grown.baseline, viewers=10))
+    more = [
+        dollars(bill(watched, multiple, design), "DynamoDB", "reads")
+        - dollars(bill(grown, multiple, design), "DynamoDB", "reads")
+        for multiple in (1, 10)
+        for design in ("all Regions", "one Region")
+    ]
+    assert more == pytest.approx([more[0]] * 4, rel=0.05)
+    assert 3 < more[0] / 10 < 5
 
 
 def test_a_write_to_the_log_costs_twice_in_two_regions() -> None:
@@ -105,8 +120,8 @@ def test_the_command_tells_steps_items_and_the_share_of_resilience() -> None:
     done = CliRunner().invoke(app, ["cost", "--json", "--orders-per-second", "20", "--reads-per-second", "40"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)
-    assert told["baseline"] == {"orders_per_second": 20.0, "reads_per_second": 40.0}
-    expected = compare(with_load(20, 40))
+    assert told["baseline"] == {"orders_per_second": 20.0, "reads_per_second": 40.0, "viewers": 10}
+    expected = compare(dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=20, reads_per_second=40)))
     for step, found in zip(told["steps"], expected, strict=True):
         assert step["multiple"] == found.resilient.multiple
         assert step["resilient"]["dollars_per_month"] == pytest.approx(found.resilient.dollars)

@@ -58,6 +58,7 @@ def test_two_regions_that_are_well_may_be_released() -> None:
         (replace(WELL, guard=Guard(looked_at=NOW, gone_looks=LOOKS_BEFORE_LOST)), "takes over"),
         (replace(WELL, alarms=("relevo-orders-stuck",)), "relevo-orders-stuck is on"),
         (replace(WELL, moving=("relevo-api 7",)), "a deployment is under way"),
+        (replace(WELL, may_ask_for_keys=False), "release once with counts_plans=False"),
     ],
 )
 def test_an_illness_of_either_region_forbids_a_release(state: State | NoAnswer, said: str) -> None:
