@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from loadtests.lab.call_record import record_calls
 from loadtests.lab.emulated_services import (
     give_up_health,
     keep_schedules,
@@ -52,6 +53,7 @@ CHANGES: Final = (
     "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
+    "what IAM says to the calls of a function is written down, once each, for a test to judge",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
     "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 10 s",
 )
@@ -270,6 +272,7 @@ def main() -> None:
     heed_slowness(lambda_svc, Path(os.environ["TMPDIR"]))
     know_fifo_topics(sns)
     remember_principals(iam_evaluator)
+    record_calls(iam_evaluator, Path(os.environ["TMPDIR"]))
     remember_expressions(dynamodb)
     share_packages(lambda_runtime, Path(os.environ["TMPDIR"]) / "packages")
     serve(app)
