@@ -42,6 +42,7 @@ const plain = ({ React }: System) => ({
         "label", null,
         React.createElement("span", { className: "unseen" }, props.description ?? "value"), React.createElement(Form, props),
       ),
+    TextArea: (Area: Component) => (props: Props) => React.createElement(Area, { "aria-label": "Body", ...props }),
     InfoContainer: (Info: Component) => (props: Props) =>
       React.createElement(
         "section", { "aria-label": "The API" },
