@@ -129,6 +129,8 @@ describe("side by side", { concurrency: true }, () => {
   test("the API is described on a page of its own, to read and to try", async () => {
     await inEachStyle(async (visitor) => {
       const { page } = visitor;
+      const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map((one) => one.name));
+      assert.ok(fetched.length && !fetched.some((name) => name.includes("reference")), "the dashboard carries none of it");
       await page.getByRole("link", { name: "API para desarrolladores" }).click();
       await page.locator("h3", { hasText: "Version 1" }).waitFor({ timeout: 30_000 });
       const described = Object.values((await api("/openapi.json")).paths).flatMap((methods) => Object.keys(methods));
