@@ -1,6 +1,6 @@
-"""Puts the built page into the bucket of every Region: `python -m global_stack.publish`, part of `make deploy`.
+"""Puts the built pages into the bucket of every Region: `python -m global_stack.publish`, part of `make deploy`.
 
-What the page refers to goes first, into all of them, so that no one gets a page whose parts are not there. Nothing is
+What the pages refer to goes first, into all of them, so that no one gets a page whose parts are not there. Nothing is
 removed: a page that is open still asks for the parts that it was built with.
 """
 
@@ -28,7 +28,7 @@ class PublishError(Exception):
 def publish(
     folder: Path, buckets: Mapping[str, Any], *, topology: Topology = TOPOLOGY, say: Callable[[str], None] = print
 ) -> None:
-    """Upload every file to every Region's bucket, the page itself last; raises ``PublishError``."""
+    """Upload every file to every Region's bucket, the pages last; raises ``PublishError``."""
     if not (folder / PAGE).is_file():
         raise PublishError(f"{folder / PAGE} is missing: run `make site`")
     for file in files_in_order(folder):
@@ -48,9 +48,10 @@ def publish(
 
 
 def files_in_order(folder: Path) -> Iterator[Path]:
-    """All files, the page last."""
-    yield from sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / PAGE)
-    yield folder / PAGE
+    """All files, the pages after what they refer to."""
+    yield from sorted(
+        (path for path in folder.rglob("*") if path.is_file()), key=lambda path: (path.suffix == ".html", path)
+    )
 
 
 def main() -> None:

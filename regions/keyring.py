@@ -24,5 +24,5 @@ class Keyring(Construct):
     def allow_read(self, grantee: ProductFunction) -> None:
         """Grant reading and announce the ARN in the environment."""
         grantee.function.add_environment("KEYRING_SECRET_ARN", self.secret_arn)
-        # AWS judges the full ARN, with six more characters; an ARN without them belongs to no other secret.
-        grantee.allow(["secretsmanager:GetSecretValue"], self.secret_arn, f"{self.secret_arn}-??????")
+        # What is judged is the full ARN, with six more characters, also where a secret is asked for without them.
+        grantee.allow(["secretsmanager:GetSecretValue"], f"{self.secret_arn}-??????")

@@ -14,7 +14,7 @@ ACCOUNTS = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-accounts"
 CONTROL = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-control"
 VIEW = "${{Table:relevo-order-view.Arn}}"
 LIST, PENDING = f"{VIEW}/index/list", f"{VIEW}/index/pending"
-SECRET = "arn:aws:secretsmanager:{region}:${{AWS::AccountId}}:secret:relevo/keyring"
+SECRET = "arn:aws:secretsmanager:{region}:${{AWS::AccountId}}:secret:relevo/keyring-??????"
 TOPIC = "${{Topic:relevo-events.fifo}}"
 BUS = "${{EventBus:relevo-effects.Arn}}"
 

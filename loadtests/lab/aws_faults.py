@@ -7,7 +7,9 @@ since microburst costs as much as the call. `python -m loadtests.lab.aws_faults`
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Final
@@ -20,7 +22,8 @@ from microburst.core.pipeline import Microburst
 from microburst.forward import Upstream
 
 from loadtests.lab import loopback
-from loadtests.lab.layout import ROOT, Layout, Seat
+from loadtests.lab.call_record import PEER_FILE, CallRecord
+from loadtests.lab.layout import ACCOUNT, ROOT, Layout, Seat
 from loadtests.lab.ministack import clean_environment
 from loadtests.lab.processes import ProcessBook, Started
 from loadtests.lab.splice import BACKLOG, Target, serve_splice
@@ -28,6 +31,7 @@ from loadtests.lab.stopping import run_until_stopped
 
 ROLE: Final = "aws-path"
 SERVICES: Final = ("*", "dynamodb", "events", "secretsmanager", "sns", "sqs")  # what the product calls
+KEY_ID: Final = re.compile(r"Credential=([^/]+)/")
 RULES: Final = "/_microburst/rules"
 RULES_SECONDS: Final = 15.0  # the process carries all calls of its Region and may be busy with them
 
@@ -67,6 +71,23 @@ class _Faults(Microburst):  # type: ignore[misc]
         return response
 
 
+class _PeerPath(_Faults):
+    """The way to the peer, where calls go on with the root key: who called for what is noted here."""
+
+    def __init__(self, peer: Seat, record: CallRecord) -> None:
+        super().__init__(_PlainUpstream(peer.endpoint, resign=True))
+        self._region = peer.region
+        self._record = record
+
+    async def handle_proxy(self, request: web.Request) -> web.StreamResponse:
+        key = KEY_ID.search(request.headers.get("Authorization", ""))
+        operation = request.headers.get("X-Amz-Target", "?").rpartition(".")[2]
+        table = json.loads(await request.read()).get("TableName", "*")
+        resource = f"arn:aws:dynamodb:{self._region}:{ACCOUNT}:table/{table}"
+        self._record.note(key and key[1], f"dynamodb:{operation}", resource)
+        return await super().handle_proxy(request)
+
+
 async def serve_paths(layout: Layout, region: str) -> None:
     """Serve both paths of a Region until SIGTERM or SIGINT."""
     seat, peer = layout.seats[region], layout.peer_seat(region)
@@ -75,7 +96,7 @@ async def serve_paths(layout: Layout, region: str) -> None:
     faults = _Faults(_HostKeepingUpstream(seat.endpoint))
     paths = {
         seat.microburst_port: faults,
-        seat.peer_path_port: _Faults(_PlainUpstream(peer.endpoint, resign=True)),
+        seat.peer_path_port: _PeerPath(peer, CallRecord(layout.temporary_folder / region / PEER_FILE)),
     }
 
     def own_target() -> Target:

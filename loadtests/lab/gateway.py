@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import uvicorn
 
+from loadtests.lab.call_record import record_calls
 from loadtests.lab.emulated_services import (
     give_up_health,
     keep_schedules,
@@ -62,6 +63,7 @@ CHANGES: Final = (
     "keys of usage plans come from the authorizer, as the template says; a plan's day begins with its first request",
     "the grammar of an expression is checked once, not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
+    "what IAM says to the calls of a function is written down, once each, for a test to judge",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
     "a function gets another worker only when none was free for a while, and 12 at most; invocations wait up to 4 s",
 )
@@ -303,6 +305,7 @@ def main() -> None:
     know_fifo_topics(sns)
     know_keys_of_authorizers(apigateway_v1)
     remember_principals(iam_evaluator)
+    record_calls(iam_evaluator, Path(os.environ["TMPDIR"]))
     remember_expressions(dynamodb)
     if store := os.environ.get(STORE_VARIABLE):
         from loadtests.lab.strong_store import StrongStore, keep_tables_in  # noqa: PLC0415  # brings a client along

@@ -33,6 +33,7 @@ def introduce(lab: dict[str, Any], console: Console) -> None:
     for region, place in lab["regions"].items():
         console.print(f"{region}  {place['api_url']}  (Host: {TOPOLOGY.region_api_name(region)})", markup=False)
     console.print(f"dashboard  {edge}  in a browser, with the account below; the API is there too", markup=False)
+    console.print(f"reference  {edge}/reference.html  what the API takes and answers, to read and to try", markup=False)
     console.print(f"DNS        dig @{dns_host} -p {dns_port} {TOPOLOGY.api_name}", markup=False)
     console.print(f"control    {lab['control']}/status", markup=False)
     console.print(f"account    {account['username']} / {account['password']}  (admin; for this lab only)", markup=False)

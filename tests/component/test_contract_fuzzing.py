@@ -4,25 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl
 
 import schemathesis
-from hypothesis import HealthCheck, given, settings
-from hypothesis.errors import Unsatisfiable
-from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from tests.component.region import RegionUnderTest
+from tests.contract_fuzzing import CHECKS, fuzz
 
-# Not that all is refused that the schema does not have: an empty parameter counts as one that was not sent.
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 Start = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -61,19 +50,4 @@ def wsgi(region: RegionUnderTest) -> Callable[[dict[str, Any], Start], Iterable[
 
 def test_every_operation_keeps_the_contract(region: RegionUnderTest) -> None:
     contract = schemathesis.openapi.from_wsgi("/openapi.json", wsgi(region))
-    operations = [found.ok() for found in contract.get_all_operations()]
-    assert len(operations) >= 13
-    for operation in operations:
-        for mode in GenerationMode:
-
-            @settings(max_examples=8, suppress_health_check=list(HealthCheck))
-            @given(case=operation.as_strategy(generation_mode=mode))
-            def keeps_it(case: schemathesis.Case) -> None:
-                # `at_least` asks for a 503 until an event has come: the one that is no fault.
-                if case.query:
-                    case.query.pop("at_least", None)
-                case.call_and_validate(checks=CHECKS)
-
-            # Nothing can be wrong with a request that has nothing in it.
-            with suppress(*([Unsatisfiable] if mode is GenerationMode.NEGATIVE else [])):
-                keeps_it()
+    fuzz(contract, lambda case: case.call_and_validate(checks=CHECKS), examples=8)

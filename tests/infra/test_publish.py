@@ -13,7 +13,13 @@ from moto import mock_aws
 from global_stack.publish import PublishError, publish
 from shared.topology import TOPOLOGY
 
-FILES = {"index.html": "<p>", "favicon.svg": "<svg/>", "assets/a-1.js": "1", "assets/a-1.css": "b{}"}
+FILES = {
+    "about.html": "<p>",
+    "index.html": "<p>",
+    "favicon.svg": "<svg/>",
+    "assets/a-1.js": "1",
+    "assets/a-1.css": "b{}",
+}
 
 
 @pytest.fixture
@@ -50,10 +56,11 @@ def test_every_region_gets_every_file_with_its_type(folder: Path, buckets: dict[
         assert kinds["assets/a-1.js"] in ("text/javascript", "application/javascript")
 
 
-def test_the_page_comes_last_in_all_regions(folder: Path, buckets: dict[str, Any]) -> None:
+def test_the_pages_come_last_in_all_regions(folder: Path, buckets: dict[str, Any]) -> None:
     said: list[str] = []
     publish(folder, buckets, say=said.append)
     assert len(said) == len(FILES)
+    assert [told.partition(" ")[0] for told in said[-2:]] == ["about.html", "index.html"]
     assert said[-1].startswith("index.html is in us-east-1, us-east-2")
 
 

@@ -11,7 +11,7 @@ from loadtests.lab.site import Site
 from shared.topology import TOPOLOGY
 from tests.infra.templates import Template, listed
 
-BUILT = {"index.html": "<p>", "assets/a-1.js": "1"}
+BUILT = {"index.html": "<p>", "reference.html": "<p>", "assets/a-1.js": "1"}
 
 
 @pytest.fixture(scope="session")
@@ -105,14 +105,17 @@ def test_the_lab_sends_the_headers_of_the_template(assembly: Path, tmp_path: Pat
         (tmp_path / name).write_text(text)
     site = Site.read(tmp_path, assembly)
     assert site
-    page, part = site.response("GET", "/"), site.response("GET", "/assets/a-1.js")
-    assert page
+    pages = [site.response("GET", "/"), site.response("GET", "/reference.html")]
+    part = site.response("GET", "/assets/a-1.js")
     assert part
-    assert (page.body, page.content_type) == (b"<p>", "text/html")
-    assert page.headers["Cache-Control"] == "public, max-age=60"
+    for page in pages:
+        assert page
+        assert (page.body, page.content_type) == (b"<p>", "text/html")
+        assert page.headers["Cache-Control"] == "public, max-age=60"
     assert part.headers["Cache-Control"] == "public, max-age=31536000, immutable"
     assert part.content_type == "text/javascript"
-    for answer in (page, part):
+    for answer in (*pages, part):
+        assert answer
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; ")
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"

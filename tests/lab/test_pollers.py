@@ -21,8 +21,6 @@ from loadtests.lab.event_sources import QueueSource, StreamSource
 from tests.lab.poller_region import Function, PollerRegion, Queue, one_region, overlapping
 from tests.lab.two_ministacks import eventually, running
 
-pytestmark = pytest.mark.lab
-
 
 @pytest.fixture(scope="module")
 def region(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PollerRegion]:

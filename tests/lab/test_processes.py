@@ -102,7 +102,6 @@ def test_the_book_is_read_as_it_was_written(book: ProcessBook) -> None:
     assert (again.lab, again.started, again.supervisor) == (book.lab, [started], book.supervisor)
 
 
-@pytest.mark.lab
 def test_down_ends_everything_also_after_the_supervisor_was_killed_while_starting(tmp_path: Path) -> None:
     """Killed in the worst moment: Regions and Lambda workers are up, nobody is left who started them."""
     running = RunningLab(tmp_path / ".lab", 1300)

@@ -1,7 +1,8 @@
 // What the page decides without a browser: merging the list, the connection, waits, words for numbers, addresses.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { apiBase, failureOf } from "../../global_stack/site/src/api.ts";
+import { failureOf } from "../../global_stack/site/src/api.ts";
+import { apiBase } from "../../global_stack/site/src/apiBase.ts";
 import { UNKNOWN, after } from "../../global_stack/site/src/connection.ts";
 import { change, dayBefore, hourInBogota, money, shortSpan, span } from "../../global_stack/site/src/format.ts";
 import { noticeOf } from "../../global_stack/site/src/notice.ts";

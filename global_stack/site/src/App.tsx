@@ -27,6 +27,7 @@ export function App() {
     <>
       <div className="corner"><Choices /></div>
       <Login session={who} />
+      <Foot />
     </>
   ) : (
     <>
@@ -72,9 +73,16 @@ function Frame() {
         {view === "orders" && <Orders />}
         {view === "operations" && <Operations status={status.data} freshness={freshness} failure={status.failure} />}
       </main>
+      <Foot />
       {orderId !== null && <OrderStory key={orderId} orderId={orderId} />}
     </>
   );
+}
+
+/** For those who connect a system: a page of its own, which this one does not carry. */
+function Foot() {
+  const { words } = useWords();
+  return <footer className="foot"><a href="/reference.html">{words.reference}</a></footer>;
 }
 
 /** To the content without touching the address, which names the view. */

@@ -1,4 +1,5 @@
 // Asks the API, once. Every outcome is a value: an answer with the Region that gave it, or a failure that has words.
+import { apiBase } from "./apiBase.ts";
 
 export const ASKED_FOR_MS = 4_000;
 // A login takes longer by design: the password is hashed slowly.
@@ -17,11 +18,6 @@ export type FailureKind =
 export type Failure = { kind: FailureKind; retryAfterSeconds?: number };
 export type Answer<T> = { ok: true; body: T; region: string } | { ok: false; failure: Failure };
 export type Token = { access_token: string; expires_in: number };
-
-/** Where the API is: in the lab behind the page's own address, on AWS at `api.` before the page's name. */
-export function apiBase(place: { protocol: string; host: string }): string {
-  return place.protocol === "https:" ? `https://api.${place.host}` : "";
-}
 
 export function failureOf(status: number, retryAfter: string | null): Failure {
   const seconds = Number(retryAfter ?? NaN);

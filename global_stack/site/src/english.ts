@@ -13,6 +13,7 @@ export const english: Words = {
   languageHint: "Cambiar a español",
   toDark: "Use the dark theme",
   toLight: "Use the light theme",
+  reference: "API for developers",
   logOut: "Log out",
   close: "Close",
   loading: "Loading…",

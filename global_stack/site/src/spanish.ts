@@ -14,6 +14,7 @@ export const spanish = {
   languageHint: "Switch to English",
   toDark: "Usar tema oscuro",
   toLight: "Usar tema claro",
+  reference: "API para desarrolladores",
   logOut: "Salir",
   close: "Cerrar",
   loading: "Cargando…",
