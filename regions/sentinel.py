@@ -38,6 +38,7 @@ class Sentinel(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         allow(replicas.control, self.function, "GetItem", "PutItem")
+        allow(replicas.accounts, self.function, "Query")  # who subscribed to webhooks
         view.allow(self.function, "GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
         view.allow_query(self.function, PENDING_INDEX)
         pipeline.announcer.allow(self.function)

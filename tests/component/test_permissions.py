@@ -20,6 +20,7 @@ from tests.component.door import knock
 from tests.component.pipeline import Caught, from_peer, register
 from tests.component.region import LambdaContext, RegionUnderTest, stream_record, wire
 from tests.component.watched import GRANTED, WATCH
+from tests.component.webhook_receiver import Receiver, hidden, messages_of, subscribe, tell
 
 START = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
 LINES = [{"product": "Panela", "price": 4000}]
@@ -48,8 +49,23 @@ def api(region: RegionUnderTest) -> Outcome:
         region.call("POST", "/token", {"username": "ana", "password": "una-clave-larga"}, sub=None),
         region.call("POST", "/v1/orders", {"order_id": "o", "items": LINES}),
         *(region.call("GET", path) for path in ("/v1/orders/o", "/v1/orders", "/v1/metrics", "/v1/status")),
+        region.call("PUT", "/v1/webhook", {"url": "https://recibe.example.com/"}),
+        region.call("DELETE", "/v1/webhook"),
     ]
     return [answer.status for answer in answers]
+
+
+def webhook(region: RegionUnderTest) -> Outcome:
+    subscribe(region)
+    register(region, "o", items=LINES)
+    (event,) = region.log_items("event")
+    assert region.process([event]) == []
+    with messages_of(event, event) as (taken, refused):
+        receiver = Receiver(region)
+        failed = tell(region, taken)
+        receiver.takes = False
+        failed += tell(region, refused)
+        return [failed, len(receiver.calls), hidden(region)]
 
 
 def authorizer(region: RegionUnderTest) -> Outcome:
@@ -144,7 +160,7 @@ def stream_arn(region: RegionUnderTest) -> Outcome:
 
 
 SCENARIOS = {
-    scenario.__name__: scenario for scenario in (api, authorizer, health, relay, processor, sentinel, stream_arn)
+    scenario.__name__: scenario for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, stream_arn)
 }
 
 
