@@ -185,6 +185,7 @@ class _Month:
         yield self.rate("SNS", "volume delivered", volume, "topic delivery volume")
         requests = demand.queue_sends + demand.queue_receives + demand.queue_deletes
         yield self.rate("SQS", "FIFO requests", requests, "queue request")
+        yield self.rate("SQS", "requests of webhooks", demand.webhook_queue_requests, "queue request")
         yield self.rate("EventBridge", "effects announced", demand.effects_announced, "bus event")
 
     def _front(self) -> Iterator[Line]:

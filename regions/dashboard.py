@@ -139,7 +139,9 @@ def _pipeline(topology: Topology) -> list[cloudwatch.IWidget]:
     ]
     return [
         graph("Stream: age of the last record, ms", [behind], columns=4),
-        graph("Queues", [*(depth(queue_name(status)) for status in STATUSES), depth(topology.webhook_queue)], columns=4),
+        graph(
+            "Queues", [*(depth(queue_name(status)) for status in STATUSES), depth(topology.webhook_queue)], columns=4
+        ),
         graph("Dead letters", given_up, columns=4),
         graph("What the sentinel did", worked, columns=4),
         graph("Errors of functions", [_of_function("Errors", part, "Sum") for part in PARTS], columns=2),

@@ -159,9 +159,7 @@ def dead_letters(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]
     alarm = ALARM["dead-letters"]
     queues = {status: dead_letter_queue_name(status) for status in STATUSES}
     queues["webhooks"] = topology.webhook_dead_letter_queue
-    return [
-        _filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()
-    ]
+    return [_filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()]
 
 
 def drifted(signals: Signals) -> list[cloudwatch.Alarm]:

@@ -46,6 +46,12 @@ PAGE_QUERIES: Final = 2  # for each key of a bucket
 # Assumed: a client sends a request a minute at least, and the gateway remembers its token for five. A token lasts 30.
 AUTHORIZER_SHARE: Final = 1 / 5
 LOGIN_SHARE: Final = 1 / 30
+# Assumed: one order in four is of a client system that listens. Without any subscription the rest of this is nothing,
+# but for half a read unit of each relay and look.
+HEARD_SHARE: Final = 1 / 4
+HEARD_LOG_READS: Final = 1  # when it is told; and each effect is looked up once, whoever its order belongs to
+HEARD_ACCOUNT_READS: Final = 2  # its subscription, and whether the account is locked
+HEARD_QUEUE_REQUESTS: Final = 3  # sent, received, deleted
 LOGIN_READS: Final = 1.5  # whether it is known there, and the account consistently
 LOGIN_WRITES: Final = 2.0  # the try is counted, and given back
 
@@ -57,7 +63,8 @@ RELAY_ROOM: Final = 1.5  # a shard gets no more than two thirds of what the rela
 NEW_TABLE_WRITES: Final = 4000.0
 NEW_TABLE_READS: Final = 12000.0
 # Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
-IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * 5 / 20
+IDLE_RECEIVES_OF_QUEUE: Final = 5 / 20
+IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * IDLE_RECEIVES_OF_QUEUE
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Load:
     reads: float
     peer_orders: float = 0.0  # accepted by the peer; they come by replication and are projected here too
     with_peer: bool = True  # whether there is a peer that beats
+    heard: float = 0.0  # of the orders: those that a client system's webhook is told of
 
     @property
     def logins(self) -> float:
@@ -77,12 +85,14 @@ class Load:
 def shared_by_all(growth: Growth, multiple: float, regions: int) -> Load:
     """One Region's load while all serve alike."""
     orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
-    return Load(orders / regions, reads / regions, peer_orders=orders * (regions - 1) / regions)
+    own = orders / regions
+    return Load(own, reads / regions, peer_orders=orders - own, heard=own * HEARD_SHARE)
 
 
 def alone(growth: Growth, multiple: float) -> Load:
     """The load of a Region whose peer is lost: everything that clients send."""
-    return Load(growth.orders_per_second * multiple, growth.reads_per_second * multiple, with_peer=False)
+    orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
+    return Load(orders, reads, with_peer=False, heard=orders * HEARD_SHARE)
 
 
 def peak_alone(topology: Topology = TOPOLOGY) -> Load:
@@ -133,6 +143,7 @@ class Demand:
     queue_receives: float
     queue_deletes: float
     effects_announced: float
+    webhook_queue_requests: float
     aws_calls: Mapping[str, float]
     functions: Mapping[str, Work]
 
@@ -163,6 +174,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     pending = load.orders * PENDING_INDEX_WRITES_OF_OWN + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER
     relay = _relay(records, shards)
     freshness = relay.per_second * regions_beating  # once a second and Region at most
+    looked_up = load.orders if load.heard else 0.0
     return Demand(
         load=load,
         gateway_requests=load.orders + load.reads + load.logins + health,
@@ -171,6 +183,8 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         log_reads=load.orders * LOG_READS_TO_ACCEPT
         + projected * LOG_READS_TO_PROJECT
         + load.reads * ORDER_SHARE
+        + looked_up
+        + load.heard * HEARD_LOG_READS
         + looks * topology.heartbeat_keys * 0.5
         + health * 0.5,
         view_writes=projected * (PROJECTION_WRITES + kpi.writes_per_order)
@@ -190,7 +204,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         list_key_writes=projected * LIST_INDEX_WRITES / topology.list_keys,
         freshness_writes=freshness,
         register_reads=health + looks,
-        account_reads=authorized + load.logins * LOGIN_READS,
+        account_reads=authorized + load.logins * LOGIN_READS + load.heard * HEARD_ACCOUNT_READS,
         stream_records=records,
         stream_shards=shards,
         events_published=load.orders,
@@ -198,6 +212,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         queue_receives=load.orders + IDLE_RECEIVES_PER_SECOND,
         queue_deletes=load.orders,
         effects_announced=load.orders,
+        webhook_queue_requests=load.heard * HEARD_QUEUE_REQUESTS + IDLE_RECEIVES_OF_QUEUE,
         aws_calls=_calls(load, projected, relay, topology),
         functions={
             "api": _mixed(
@@ -208,6 +223,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
             "relay": relay,
             # Worst: all orders have one status, each in a message of its own.
             "processor": _mixed((load.orders, "processor")),
+            "webhook": _mixed((load.heard, "webhook")),  # worst: each in a message of its own
             "sentinel": Work(1 / 60, DURATIONS["sentinel"].seconds),
         },
     )  # fmt: skip
@@ -236,7 +252,8 @@ def relay_records_per_second(shards: int) -> float:
 def _calls(load: Load, projected: float, relay: Work, topology: Topology) -> dict[str, float]:
     """Calls by service and operation; a batch of the relay makes one of each of its own."""
     pages = PAGE_SHARE * PAGE_QUERIES * topology.list_keys
-    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE)
+    for_webhooks = (load.orders if load.heard else 0.0) + load.heard * (HEARD_LOG_READS + HEARD_ACCOUNT_READS)
+    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE) + for_webhooks
     with_events = min(relay.per_second, projected)
     return {
         "DynamoDB Query": queries,

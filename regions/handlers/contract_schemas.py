@@ -190,9 +190,7 @@ def schemas() -> Schema:
             },
             required=("url", "statuses", "secrets_made_at"),
         ),
-        "WebhookSecret": _object(
-            {"secret": {"type": "string"}, "made_at": _MOMENT}, required=("secret", "made_at")
-        ),
+        "WebhookSecret": _object({"secret": {"type": "string"}, "made_at": _MOMENT}, required=("secret", "made_at")),
         "Removed": _object({"removed": {"const": True}}, required=("removed",)),
         "WebhookCall": _object(
             {

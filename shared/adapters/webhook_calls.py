@@ -36,7 +36,7 @@ def addresses_of(host: str, port: int) -> list[str]:
 
 
 @cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
@@ -75,7 +75,7 @@ def _post(
 ) -> int:
     """Speak HTTP over a connection that is there, by TLS with the name's certificate; returns the answer's status."""
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with connected if tls_name is None else _tls().wrap_socket(connected, server_hostname=tls_name) as speaking:
+    with connected if tls_name is None else tls().wrap_socket(connected, server_hostname=tls_name) as speaking:
         connection = http.client.HTTPConnection(parts.netloc)
         connection.sock = speaking
         connection.request("POST", target, body, {**headers, "Connection": "close"})

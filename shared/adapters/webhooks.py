@@ -7,11 +7,10 @@ deleted, so two Regions that are asked for one at once keep both, and each stays
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -82,7 +81,9 @@ class Webhooks:
             self._delete(plain)
         made = Secret(to_text(now), f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}")
         # The end of the key keeps two of one millisecond apart.
-        self._put(subject, f"SECRET#{made.made_at}#{secrets.token_hex(4)}", {"secret": made.value, "made_at": made.made_at})
+        self._put(
+            subject, f"SECRET#{made.made_at}#{secrets.token_hex(4)}", {"secret": made.value, "made_at": made.made_at}
+        )
         return made
 
     def remove(self, subject: str) -> None:
@@ -137,24 +138,20 @@ class Listeners:
     Doubt counts as yes: the webhook function looks again, so an announcement too many costs little and none is missed.
     """
 
-    def __init__(
-        self, webhooks: Webhooks, log: OrderLog, *, max_age_seconds: float, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, webhooks: Webhooks, log: OrderLog, *, max_age: timedelta, clock: Callable[[], datetime]) -> None:
         self._webhooks = webhooks
         self._log = log
-        self._max_age = max_age_seconds
+        self._max_age = max_age
         self._clock = clock
         self._known: dict[str, Subscription] | None = None
-        self._look_again_at = clock()
+        self._looked_at: datetime | None = None
 
     def wanted(self, effects: Sequence[Effect]) -> frozenset[str]:
         """Event ids of the effects that somebody subscribed to, or that nobody can tell of just now."""
         subscriptions = self._subscriptions()
         if subscriptions is None:
             return frozenset(effect.event_id for effect in effects)
-        asked = [
-            effect for effect in effects if any(known.wants(effect.status) for known in subscriptions.values())
-        ]
+        asked = [effect for effect in effects if any(known.wants(effect.status) for known in subscriptions.values())]
         if not asked:
             return frozenset()
 
@@ -174,8 +171,8 @@ class Listeners:
     def _subscriptions(self) -> dict[str, Subscription] | None:
         """All subscriptions as of a moment ago; the last known ones if the table does not answer, None without any."""
         now = self._clock()
-        if now >= self._look_again_at:
-            self._look_again_at = now + self._max_age
+        if self._looked_at is None or now - self._looked_at >= self._max_age:
+            self._looked_at = now
             try:
                 self._known = self._webhooks.every()
             except (ClientError, BotoCoreError):

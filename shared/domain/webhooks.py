@@ -71,7 +71,9 @@ def url_of(value: object, *, in_lab: bool) -> str:
     """A URL that may be called, as far as its text tells; else ``ValueError``. In the lab loopback may be, by http."""
     url = text_of(value, at_most=MAX_URL)
     if not _NAMED.fullmatch(url) and not (in_lab and _is_loopback_url(url)):
-        raise ValueError("expected https://, a host's full name, port 443 if any, and no user, space or non-ASCII letter")
+        raise ValueError(
+            "expected https://, a host's full name, port 443 if any, and no user, space or non-ASCII letter"
+        )
     return url
 
 

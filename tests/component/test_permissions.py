@@ -160,7 +160,8 @@ def stream_arn(region: RegionUnderTest) -> Outcome:
 
 
 SCENARIOS = {
-    scenario.__name__: scenario for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, stream_arn)
+    scenario.__name__: scenario
+    for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, stream_arn)
 }
 
 

@@ -36,6 +36,7 @@ PROPORTIONAL: dict[str, Callable[[Demand], float]] = {
     "receives": lambda d: d.queue_receives,
     "deletes": lambda d: d.queue_deletes,
     "announced": lambda d: d.effects_announced,
+    "webhooks": lambda d: d.functions["webhook"].concurrency,
     "api": lambda d: d.functions["api"].concurrency,
     "authorizer": lambda d: d.functions["authorizer"].concurrency,
     "processor": lambda d: d.functions["processor"].concurrency,
@@ -240,8 +241,8 @@ def resized(**functions: int) -> Topology:
     [
         (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
         (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=98), "all functions reserve 901 at once"),
-        (resized(api=1, processor=209), "the queues' processors may be 1254 at once"),
+        (resized(processor=97), "all functions reserve 905 at once"),
+        (resized(api=1, processor=209), "the queues' functions may be 1264 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
@@ -257,7 +258,7 @@ def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, sa
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("topology", [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=97)])
+@pytest.mark.parametrize("topology", [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=96)])
 def test_sizes_that_just_suffice_are_taken(topology: Topology) -> None:
     check(topology)
 
