@@ -110,7 +110,7 @@ class Topology:
     republish_after_seconds: tuple[float, ...] = (60.0, 300.0, 1500.0)
     peer_serving_seconds: float = 30.0  # a drained Region refuses work only if it saw the peer serve within this
     # Between tries of a webhook, 21 hours in all; SQS hides a message for 12 hours at most.
-    webhook_retry_seconds: tuple[float, ...] = (60, 300, 900, 3600, 7200, 14400, 21600, 28800)
+    webhook_retry_seconds: tuple[float, ...] = (30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
     dns_ttl_seconds: float = 60.0
     settle_seconds: float = 60.0  # margin of the heartbeat's "announced up to" mark
 

@@ -14,6 +14,7 @@ from typing import Any
 import boto3
 import pytest
 
+from shared.adapters.items import effect_from_plain
 from shared.topology import TOPOLOGY
 from tests.component.aws import PEER, create_tables, dead_letter_queues
 from tests.component.door import knock
@@ -41,6 +42,13 @@ def refusing(region: RegionUnderTest, name: str) -> Iterator[None]:
     before, sender._client = sender._client, Caught(refuse=Everything())
     yield
     sender._client = before
+
+
+def wanted(region: RegionUnderTest, function: str) -> int:
+    """How many effects go to the webhooks' queue: all of them while nobody can tell who subscribed."""
+    effects = [effect_from_plain(item) for item in region.log_items("effect")]
+    with WATCH.at_work(function):
+        return len(region.module("runtime").effect_bus().wanted(effects))
 
 
 def api(region: RegionUnderTest) -> Outcome:
@@ -100,7 +108,8 @@ def relay(region: RegionUnderTest) -> Outcome:
     failed += region.relay([{**stream_record({"pk": "ORDER#q", "sk": "x"}), "eventID": "9"}])
     work = [(item["order_id"], item["status"], "published_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     done = [item["order_id"] for item in region.view_items("ORDER#", "WORK#") if "announced_at" in item]
-    return [failed, work, done, len(region.view_items("QUARANTINE")), len(region.view_items("BUCKETS#"))]
+    found = [len(region.view_items(kind)) for kind in ("QUARANTINE", "BUCKETS#")]
+    return [failed, work, done, *found, wanted(region, "relay")]
 
 
 def processor(region: RegionUnderTest) -> Outcome:
@@ -144,6 +153,7 @@ def sentinel(region: RegionUnderTest) -> Outcome:
     told = [item["pk"] for item in region.items(TOPOLOGY.control_table)]
     done = [(item["order_id"], "announced_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     beats = [(item["beat_at"], item.get("announced_through")) for item in region.log_items("heartbeat")]
+    outcome.append(wanted(region, "sentinel"))
     return [*outcome, told, done, beats, [item.get("blocked") for item in region.view_items("ORDER#", "ROW")]]
 
 
