@@ -18,7 +18,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow, table_arn
 from regions.transport import refuse_plain_http
-from regions.webhooks import Webhooks
+from regions.webhooks import Webhooks, allow_on_settings
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS
 from shared.topology import STATUSES, dead_letter_queue_name, queue_name
 
@@ -115,7 +115,7 @@ class Relay(Construct):
             description="Projects every record of the order log and publishes this Region's own events and effects",
         )
         allow(replicas.order_log, self.function, "Query")
-        allow(replicas.accounts, self.function, "Query")  # who subscribed to webhooks
+        allow_on_settings(replicas, self.function, "Query")
         view.allow(self.function, "GetItem", "BatchGetItem", "PutItem", "BatchWriteItem", "UpdateItem")
         announcer.allow(self.function)
         self.function.live.add_event_source(

@@ -101,11 +101,11 @@ class Webhooks(Construct):
         return queue
 
 
-def allow_webhook_settings(replicas: Replicas, api: ProductFunction) -> None:
-    """Let the API write subscriptions and secrets, and never the accounts that lie in the same table."""
-    api.function.add_to_role_policy(
+def allow_on_settings(replicas: Replicas, grantee: ProductFunction, *actions: str) -> None:
+    """Grant actions on subscriptions and secrets, and never on the accounts that lie in the same table."""
+    grantee.function.add_to_role_policy(
         iam.PolicyStatement(
-            actions=["dynamodb:PutItem", "dynamodb:DeleteItem"],
+            actions=[f"dynamodb:{action}" for action in actions],
             resources=[replicas.accounts.table_arn],
             conditions={"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [WEBHOOKS]}},
         )

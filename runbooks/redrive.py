@@ -60,8 +60,8 @@ def _redrive_webhooks(target: Target, region: str, *, yes: bool, console: Consol
     dead_letters, queue = (sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names.values())
     waiting = depth(sqs, dead_letters)
     console.print(
-        f"{target.name}: plan: about {waiting} calls of {names['from']} to {names['to']} in {region}; each gets all its "
-        "tries anew, if its client still listens"
+        f"{target.name}: plan: about {waiting} calls of {names['from']} to {names['to']} in {region}; "
+        "each gets all its tries anew, if its client still listens"
     )
     console.print("undo: none needed: receivers know a call that comes twice by its event id")
     acts = yes and waiting > 0

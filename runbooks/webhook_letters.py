@@ -1,6 +1,7 @@
 """Sends webhook calls that were given up back into their queue: each gets all its tries anew.
 
-A message is deleted only after it was sent, so nothing is lost whenever this dies; receivers know a repeat by its event.
+A message is deleted only after it was sent, so nothing is lost whenever this dies; receivers know a repeat by its
+event.
 """
 
 from __future__ import annotations

@@ -29,13 +29,14 @@ def is_from_relevo(secret: str, signature: str, body: bytes) -> bool:
     return any(name == "v1" and hmac.compare_digest(made, value) for name, value in parts)
 '''
 _WEBHOOK: Final = f"""\
-Relevo posts to `url` what became of each event of an order that this account registered: a `WebhookCall`, at least once,
-in no fixed order. `event_id` (also in the header `Relevo-Event-Id`) is the same whenever a call is repeated: keep it and
-do nothing twice. Answer 2xx within five seconds. Anything else is tried again after 30 seconds, 2 and 10 minutes and then
-more and more slowly, for 21 hours in all; redirects are not followed. A change is known everywhere within half a minute.
+Relevo posts to `url` what became of each event of an order that this account registered: a `WebhookCall`, at least
+once, in no fixed order. `event_id` (also in the header `Relevo-Event-Id`) is the same whenever a call is repeated:
+keep it and do nothing twice. Answer 2xx within five seconds. Anything else is tried again after 30 seconds, 2 and 10
+minutes and then more and more slowly, for 21 hours in all; redirects are not followed. A change is known everywhere
+within half a minute.
 
-`Relevo-Signature` is `t=<seconds>,v1=<hex>`, with a `v1` for each of at most two secrets: to rotate, ask for a second one,
-let the receiver take either, and forget the first. Check it before anything else:
+`Relevo-Signature` is `t=<seconds>,v1=<hex>`, with a `v1` for each of at most two secrets: to rotate, ask for a second
+one, let the receiver take either, and forget the first. Check it before anything else:
 
 ```python
 {VERIFY}```

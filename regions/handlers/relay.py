@@ -207,7 +207,7 @@ class Relay:
         ]
 
     def _told_late(self, events: Sequence[Event], projected: Mapping[str, Projected]) -> list[Effect]:
-        """Own effects that a webhook has to tell again: the peer's event that says whose order it is came after them."""
+        """Own effects for a webhook to tell again: the peer's event that says whose order it is came after them."""
         late: list[Effect] = []
         for event in events:
             found = projected.get(event.order_id)

@@ -128,7 +128,7 @@ def event_topic() -> EventTopic:
 def effect_bus() -> EffectBus:
     # A favour to the webhooks: it may fail, but not hold up an announcement.
     subscriptions = Webhooks(clients.brief_dynamodb(), settings().accounts_table)
-    listeners = Listeners(subscriptions, order_log(), max_age=settings().timing.look, clock=lambda: now())
+    listeners = Listeners(subscriptions, order_log(), max_age=settings().timing.look, clock=now)
     return EffectBus(clients.events(), settings().effect_bus_name, wanted=listeners.wanted)
 
 

@@ -1,7 +1,7 @@
 """Webhook subscriptions of client systems and their secrets, in the global accounts table.
 
-A subscription is an item of its own and the last writer wins, which is right for a setting. Secrets are only inserted and
-deleted, so two Regions that are asked for one at once keep both, and each stays good for whom it was shown to.
+A subscription is an item of its own and the last writer wins, which is right for a setting. Secrets are only inserted
+and deleted, so two Regions that are asked for one at once keep both, and each stays good for whom it was shown to.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webhooks, the rules alone: whose order it is, which URLs and addresses may be called, how a call is signed and retried.
+"""Webhooks, the rules alone: whose order it is, what may be called, how a call is signed and when it is tried again.
 
 No sockets and no clock: who calls passes the time, and resolves names itself.
 """
@@ -28,7 +28,6 @@ URL_PATTERN: Final = r"^https://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z
 SECRET_BYTES: Final = 32
 # A second secret is a rotation: both sign until a third one pushes the first out.
 SECRETS_THAT_SIGN: Final = 2
-# Whoever takes an IPv6 address for IPv4 in disguise (mapped, NAT64) is outside of this one block of real addresses.
 _GLOBAL_IPV6: Final = ipaddress.ip_network("2000::/3")
 _NAMED: Final = re.compile(URL_PATTERN)
 
@@ -111,9 +110,14 @@ def _is_public(address: str) -> bool:
         found = ipaddress.ip_address(address)  # one with a zone is refused below: it is local to a link
     except ValueError:
         return False
-    if isinstance(found, ipaddress.IPv6Address) and (found not in _GLOBAL_IPV6 or found.sixtofour or found.teredo):
+    if isinstance(found, ipaddress.IPv6Address) and not _is_undisguised(found):
         return False
     return found.is_global and not found.is_multicast
+
+
+def _is_undisguised(found: ipaddress.IPv6Address) -> bool:
+    """Whether no IPv4 address hides in it: mapped ones and NAT64 are outside of the block, 6to4 and Teredo inside."""
+    return found in _GLOBAL_IPV6 and not found.sixtofour and not found.teredo
 
 
 def payload_of(event: Event, effect: Effect) -> str:

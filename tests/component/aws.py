@@ -91,5 +91,6 @@ def create_resources() -> dict[str, str]:
     )
     queue = clients.sqs().create_queue(QueueName=TOPOLOGY.webhook_queue)
     return {
-        "EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"], "WEBHOOK_QUEUE_URL": queue["QueueUrl"],
+        "EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"],
+        "WEBHOOK_QUEUE_URL": queue["QueueUrl"],
     }  # fmt: skip

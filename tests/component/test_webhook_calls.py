@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def test_a_receiver_gets_body_headers_path_and_query(receiver: Receiving) -> Non
 @pytest.mark.parametrize("status", [199, 301, 302, 307, 308, 400, 404, 410, 429, 500, 503])
 def test_anything_but_2xx_is_a_failure_and_a_redirect_is_not_followed(receiver: Receiving, status: int) -> None:
     receiver.status = status
-    with pytest.raises(CallFailedError, match="answered|Error"):
+    with pytest.raises(CallFailedError, match=r"answered|Error"):
         call(receiver.url, b"{}", {}, in_lab=True, seconds=1)
     assert len(receiver.seen) == 1
 
@@ -104,7 +104,7 @@ def test_a_receiver_that_is_not_there_is_a_failure() -> None:
 
 
 PRIVATE = [
-    "10.1.2.3", "172.16.0.1", "192.168.1.1", "127.0.0.1", "0.0.0.0", "169.254.169.254", "169.254.170.2", "100.64.0.1",  # noqa: S104
+    "10.1.2.3", "172.16.0.1", "192.168.1.1", "127.0.0.1", "0.0.0.0", "169.254.169.254", "169.254.170.2", "100.64.0.1",
     "198.18.0.1", "192.0.2.1", "203.0.113.5", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255",
     "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1", "fec0::1",
     "::ffff:10.0.0.1", "::ffff:93.184.215.14", "64:ff9b::a00:1", "64:ff9b::5db8:d70e", "64:ff9b:1::1",
@@ -149,15 +149,15 @@ def certified(folder: Path, name: str) -> tuple[Path, Path]:
     """A certificate for a name, which signs itself, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -59,17 +59,19 @@ def test_no_action_is_a_wildcard_and_each_wide_resource_has_a_reason(granted: di
                 assert actions == TELEMETRY
 
 
-def test_the_api_may_write_settings_of_webhooks_and_no_account(template: Template) -> None:
-    accounts = TOPOLOGY.accounts_table
-    writing = [
-        statement
+def test_who_needs_no_account_reaches_settings_of_webhooks_alone(template: Template) -> None:
+    """Accounts lie in the same table: the API may not write one, and whoever announces may not read one."""
+    narrowed = {
+        (function, action)
         for function, statement in template.statements()
-        if any(template.render(resource).endswith(f"table/{accounts}") for resource in listed(statement["Resource"]))
-        and set(listed(statement["Action"])) != {"dynamodb:Query"}
-    ]
-    (settings,) = writing
-    assert set(settings["Action"]) == {"dynamodb:PutItem", "dynamodb:DeleteItem"}
-    assert settings["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [WEBHOOKS]}}
+        for action in listed(statement["Action"])
+        if any(template.render(it).endswith(f"table/{TOPOLOGY.accounts_table}") for it in listed(statement["Resource"]))
+        and statement.get("Condition") == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [WEBHOOKS]}}
+    }
+    assert narrowed == {
+        ("relevo-api", "dynamodb:PutItem"), ("relevo-api", "dynamodb:DeleteItem"), ("relevo-relay", "dynamodb:Query"),
+        ("relevo-sentinel", "dynamodb:Query"),
+    }  # fmt: skip
     assert not WEBHOOKS.startswith("ACCOUNT")
 
 

@@ -1,4 +1,4 @@
-"""A client system's receiver on loopback hears of its orders from either Region, signed, again when it fails, or never."""
+"""A client system's receiver on loopback: signed calls from either Region, again when it fails, and after a redrive."""
 
 from __future__ import annotations
 

@@ -52,8 +52,8 @@ MUTANTS: Final = (
         "no address in disguise is called",
         "I10",
         DOMAIN,
-        "if isinstance(found, ipaddress.IPv6Address) and (found not in _GLOBAL_IPV6 or found.sixtofour or found.teredo):",
-        "if False:",
+        "return found in _GLOBAL_IPV6 and not found.sixtofour and not found.teredo",
+        "return True",
         f"{CALL_TESTS}::test_no_address_but_a_public_one_is_connected_to",
     ),
     Mutant(
