@@ -56,7 +56,7 @@ class Webhooks:
     def of(self, subject: str) -> Webhook:
         """What is known of one client system, in one consistent query."""
         found = self._query(
-            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#"}, ConsistentRead=True
+            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#"}, consistent=True
         )
         own = [plain for plain in found if plain["subject"] == subject]  # a name may begin like another one
         known = [_secret(plain) for plain in own if "secret" in plain]
@@ -95,26 +95,25 @@ class Webhooks:
     def _secrets(self, subject: str) -> list[items.Plain]:
         """The stored secrets, newest first."""
         found = self._query(
-            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#SECRET#"}, ConsistentRead=True
+            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#SECRET#"}, consistent=True
         )
         own = [plain for plain in found if plain["subject"] == subject]
         return sorted(own, key=lambda plain: str(plain["made_at"]), reverse=True)
 
-    def _query(self, condition: str, values: Mapping[str, object], **more: Any) -> list[items.Plain]:
+    def _query(self, condition: str, values: Mapping[str, object], *, consistent: bool = False) -> list[items.Plain]:
+        asked: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": items.to_wire(values),
+            "ConsistentRead": consistent,
+        }
         found: list[items.Plain] = []
-        start: dict[str, Any] = {}
         while True:
-            page = self._client.query(
-                TableName=self._table,
-                KeyConditionExpression=condition,
-                ExpressionAttributeValues=items.to_wire(values),
-                **({"ExclusiveStartKey": start} if start else {}),
-                **more,
-            )
+            page = self._client.query(**asked)
             found.extend(map(items.from_wire, page["Items"]))
-            start = dict(page.get("LastEvaluatedKey") or {})
-            if not start:
+            if not page.get("LastEvaluatedKey"):
                 return found
+            asked["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _put(self, subject: str, sort_key: str, fields: Mapping[str, object]) -> None:
         plain = {"pk": WEBHOOKS, "sk": f"{subject}#{sort_key}", "subject": subject, **fields}
