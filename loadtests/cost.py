@@ -28,7 +28,7 @@ LOG_LINE_KB: Final = 1.5  # of each invocation: one line of ours, metrics, and L
 ACCESS_LINE_KB: Final = 0.4
 KEPT_MONTHS: Final = 12  # the log keeps everything: storage is what a year leaves
 CUSTOM_METRICS: Final = 40
-METRIC_ALARMS: Final = 64  # a test compares them with the templates
+METRIC_ALARMS: Final = 67  # a test compares them with the templates
 COMPOSITE_ALARMS: Final = 16
 FIREWALL_RULES: Final = 5  # two of ours, three groups of AWS; likewise
 TRACED_PER_SECOND, TRACED_SHARE = 1.0, 0.05  # X-Ray's default: one a second, and one in twenty of the rest
@@ -185,6 +185,7 @@ class _Month:
         yield self.rate("SNS", "volume delivered", volume, "topic delivery volume")
         requests = demand.queue_sends + demand.queue_receives + demand.queue_deletes + demand.queue_looks
         yield self.rate("SQS", "FIFO requests", requests, "queue request")
+        yield self.rate("SQS", "requests of webhooks", demand.webhook_queue_requests, "queue request")
         yield self.rate("EventBridge", "effects announced", demand.effects_announced, "bus event")
 
     def _front(self) -> Iterator[Line]:

@@ -57,7 +57,7 @@ class Alarms(Construct):
         self._alarm("error-budget-burning", burning.fast, muted_by=out_of_service)
         self._alarm("error-budget-shrinking", burning.slow)
         given_up = next(signal for signal in late if signal.node.id == "RelayFailures")
-        self._alarm("dead-letters", any_of(*region_signals.dead_letters(signals), given_up))
+        self._alarm("dead-letters", any_of(*region_signals.dead_letters(signals, topology), given_up))
         self._alarm("view-drifted", any_of(*region_signals.drifted(signals)))
         self._alarm("takeover-in-progress", any_of(*region_signals.takeover(signals)))
         self._alarm("throttled", any_of(*region_signals.throttled(signals, topology)))

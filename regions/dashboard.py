@@ -12,10 +12,9 @@ from regions.objectives import API_NAMESPACE, STAGE, bad_share
 from regions.signals import MINUTE, NAMESPACE, metric
 from shared.alarms import ALARMS, PREFIX
 from shared.slo import ALARM_LIMITS, BUDGET_OBJECTIVES, LATENCY_MS
-from shared.topology import STATUSES, Topology, dead_letter_queue_name, function_name, queue_name
+from shared.topology import PARTS, STATUSES, Topology, dead_letter_queue_name, function_name, queue_name
 
 WIDTH = 24
-PARTS = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
 
 
 class Dashboard(Construct):
@@ -128,7 +127,11 @@ def _pipeline(topology: Topology) -> list[cloudwatch.IWidget]:
             label=queue,
         )
 
-    given_up = [*(depth(dead_letter_queue_name(status)) for status in STATUSES), depth(topology.relay_failures_queue)]
+    given_up = [
+        *(depth(dead_letter_queue_name(status)) for status in STATUSES),
+        depth(topology.relay_failures_queue),
+        depth(topology.webhook_dead_letter_queue),
+    ]
     behind = _of_function("IteratorAge", "relay", "Maximum")
     worked = [
         metric(name, of={"service": "sentinel"}, namespace=NAMESPACE, statistic="Sum", label=name)
@@ -136,7 +139,9 @@ def _pipeline(topology: Topology) -> list[cloudwatch.IWidget]:
     ]
     return [
         graph("Stream: age of the last record, ms", [behind], columns=4),
-        graph("Queues", [depth(queue_name(status)) for status in STATUSES], columns=4),
+        graph(
+            "Queues", [*(depth(queue_name(status)) for status in STATUSES), depth(topology.webhook_queue)], columns=4
+        ),
         graph("Dead letters", given_up, columns=4),
         graph("What the sentinel did", worked, columns=4),
         graph("Errors of functions", [_of_function("Errors", part, "Sum") for part in PARTS], columns=2),

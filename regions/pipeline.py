@@ -18,6 +18,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow, table_arn
 from regions.transport import refuse_plain_http
+from regions.webhooks import Webhooks, allow_on_settings
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS
 from shared.topology import STATUSES, dead_letter_queue_name, queue_name
 
@@ -70,7 +71,8 @@ class Pipeline(Construct):
             )
             for status in STATUSES
         ]
-        self.dead_letters = [*(processor.dead_letters for processor in processors), relay.failures]
+        webhooks = Webhooks(self, "Webhooks", surroundings=surroundings, replicas=replicas, bus=bus)
+        self.dead_letters = [*(it.dead_letters for it in processors), relay.failures, webhooks.dead_letters]
 
 
 class Relay(Construct):
@@ -113,6 +115,7 @@ class Relay(Construct):
             description="Projects every record of the order log and publishes this Region's own events and effects",
         )
         allow(replicas.order_log, self.function, "Query")
+        allow_on_settings(replicas, self.function, "Query")
         view.allow(self.function, "GetItem", "BatchGetItem", "PutItem", "BatchWriteItem", "UpdateItem")
         announcer.allow(self.function)
         self.function.live.add_event_source(

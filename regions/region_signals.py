@@ -32,7 +32,7 @@ from shared.topology import STATUSES, Topology, dead_letter_queue_name, function
 REGION_IMPAIRED = ALARM["region-impaired"]
 PROCESSORS = tuple(f"processor_{status}" for status in STATUSES)
 # What serves clients or their orders; a second sentinel is refused by design, and deployments tell by themselves.
-THROTTLED_PARTS = ("api", "authorizer", "health", "relay", *PROCESSORS)
+THROTTLED_PARTS = ("api", "authorizer", "health", "relay", "webhook", *PROCESSORS)
 MINUTES_HELD = 3
 
 
@@ -155,12 +155,11 @@ def late(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]:
     ]
 
 
-def dead_letters(signals: Signals) -> list[cloudwatch.Alarm]:
+def dead_letters(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]:
     alarm = ALARM["dead-letters"]
-    return [
-        _filled(signals, f"dead-letters-{status}".replace("_", "-"), dead_letter_queue_name(status), alarm)
-        for status in STATUSES
-    ]
+    queues = {status: dead_letter_queue_name(status) for status in STATUSES}
+    queues["webhooks"] = topology.webhook_dead_letter_queue
+    return [_filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()]
 
 
 def drifted(signals: Signals) -> list[cloudwatch.Alarm]:

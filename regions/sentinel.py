@@ -11,6 +11,7 @@ from regions.functions import ProductFunction, Surroundings
 from regions.order_view import PENDING_INDEX, OrderView
 from regions.pipeline import Pipeline
 from regions.replica import Replicas, allow
+from regions.webhooks import allow_on_settings
 
 
 class Sentinel(Construct):
@@ -38,6 +39,7 @@ class Sentinel(Construct):
         )
         allow(replicas.order_log, self.function, "GetItem", "Query", "PutItem")
         allow(replicas.control, self.function, "GetItem", "PutItem")
+        allow_on_settings(replicas, self.function, "Query")
         view.allow(self.function, "GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
         view.allow_query(self.function, PENDING_INDEX)
         pipeline.announcer.allow(self.function)

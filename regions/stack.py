@@ -22,6 +22,7 @@ from regions.replica import Replicas, allow
 from regions.routing import Routing, hosted_zone
 from regions.sentinel import Sentinel
 from regions.site_bucket import SiteBucket
+from regions.webhooks import allow_on_settings
 from shared.sizing import check
 from shared.topology import Topology
 
@@ -146,6 +147,7 @@ def _api_function(
     )
     allow(replicas.order_log, api, "GetItem", "Query", "PutItem")
     allow(replicas.accounts, api, "Query")
+    allow_on_settings(replicas, api, "PutItem", "DeleteItem")
     allow(replicas.control, api, "GetItem", "Query")
     view.allow(api, "GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem")  # writes: the counters of logins
     view.allow_query(api, LIST_INDEX, PENDING_INDEX)

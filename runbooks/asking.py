@@ -13,7 +13,7 @@ from typing import Final, NoReturn, TypeVar
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-from shared.topology import STATUSES, TOPOLOGY
+from shared.topology import TOPOLOGY
 
 T = TypeVar("T")
 
@@ -77,10 +77,3 @@ def one_region(value: str) -> str:
 
 def one_region_or_all(value: str | None) -> str | None:
     return value if value is None else one_region(value)
-
-
-def one_status(value: str) -> str:
-    """A status of an order; for Typer's ``callback``."""
-    if value not in STATUSES:
-        raise typer.BadParameter(f"expected one of {', '.join(STATUSES)}")
-    return value

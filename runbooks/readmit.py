@@ -16,7 +16,7 @@ from runbooks.asking import one_line_errors, one_region, reason_of, refuse
 from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
-from shared.adapters.dead_letter_queues import DeadLetterQueues
+from shared.adapters.dead_letter_queues import WEBHOOKS, DeadLetterQueues
 from shared.adapters.peer import peer_serves
 from shared.domain.instants import day_in_bogota
 from shared.topology import STATUSES, TOPOLOGY
@@ -67,8 +67,9 @@ class Return:
         return counts
 
     def dead_letters(self) -> dict[str, int]:
-        """Messages in its dead-letter queues; empty ones are left out."""
-        return {queue: depth for queue, depth in self._dead_letters.depths().items() if depth}
+        """Messages in its dead-letter queues; empty ones are left out. A client's deaf receiver keeps no Region out."""
+        depths = self._dead_letters.depths()
+        return {queue: depth for queue, depth in depths.items() if depth and queue != WEBHOOKS}
 
 
 def readmit(

@@ -12,15 +12,28 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from runbooks.asking import one_line_errors, one_region, one_status
+from runbooks.asking import one_line_errors, one_region
 from runbooks.dead_letters import Redrive, depth
 from runbooks.target import Target, current_target
-from shared.topology import dead_letter_queue_name, queue_name
+from runbooks.webhook_letters import send_back
+from shared.adapters.dead_letter_queues import WEBHOOKS
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
+
+QUEUES = (*STATUSES, WEBHOOKS)
+
+
+def one_queue(value: str) -> str:
+    """A status whose messages, or the webhooks' whose calls, may be dead letters; for Typer's ``callback``."""
+    if value not in QUEUES:
+        raise typer.BadParameter(f"expected one of {', '.join(QUEUES)}")
+    return value
 
 
 def redrive(
     region: Annotated[str, typer.Argument(help="The Region whose queue it is.", callback=one_region)],
-    status: Annotated[str, typer.Argument(help="The status whose messages were dead-lettered.", callback=one_status)],
+    status: Annotated[
+        str, typer.Argument(help=f"The status whose messages were dead-lettered, or {WEBHOOKS}.", callback=one_queue)
+    ],
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for a message's effect before its group is stopped.", min=1, max=600)
     ] = 30.0,
@@ -30,15 +43,38 @@ def redrive(
     """Send dead-lettered messages back into their queue, in order, never past one that still fails."""
     target = current_target()
     with one_line_errors():
-        report = _redrive(target, region, status, wait=wait, yes=yes, quiet=as_json)
+        console = Console(stderr=as_json, highlight=False, markup=False, soft_wrap=True)
+        if status == WEBHOOKS:
+            report = _redrive_webhooks(target, region, yes=yes, console=console)
+        else:
+            report = _redrive(target, region, status, wait=wait, yes=yes, console=console)
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     if report["stopped"]:
         raise typer.Exit(1)
 
 
-def _redrive(target: Target, region: str, status: str, *, wait: float, yes: bool, quiet: bool) -> dict[str, Any]:
-    console = Console(stderr=quiet, highlight=False, markup=False, soft_wrap=True)
+def _redrive_webhooks(target: Target, region: str, *, yes: bool, console: Console) -> dict[str, Any]:
+    sqs = target.client("sqs", region)
+    names = {"from": TOPOLOGY.webhook_dead_letter_queue, "to": TOPOLOGY.webhook_queue}
+    dead_letters, queue = (sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names.values())
+    waiting = depth(sqs, dead_letters)
+    console.print(
+        f"{target.name}: plan: about {waiting} calls of {names['from']} to {names['to']} in {region}; "
+        "each gets all its tries anew, if its client still listens"
+    )
+    console.print("undo: none needed: receivers know a call that comes twice by its event id")
+    acts = yes and waiting > 0
+    redriven = send_back(sqs, dead_letters=dead_letters, queue=queue, at_most=waiting) if acts else 0
+    if acts:
+        console.print(f"{redriven} redriven")
+    else:
+        console.print("nothing done; add --yes to act" if waiting else "nothing to do")
+    report = {"region": region, "status": WEBHOOKS, **names, "found": waiting, "acted": yes}
+    return {**report, "redriven": redriven, "already_done": 0, "left": waiting - redriven, "stopped": {}}
+
+
+def _redrive(target: Target, region: str, status: str, *, wait: float, yes: bool, console: Console) -> dict[str, Any]:
     sqs = target.client("sqs", region)
     names = {"from": dead_letter_queue_name(status), "to": queue_name(status)}
     dead_letters = sqs.get_queue_url(QueueName=names["from"])["QueueUrl"]

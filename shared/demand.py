@@ -47,6 +47,12 @@ PAGE_QUERIES: Final = 2  # for each key of a bucket
 # Assumed: a client sends a request a minute at least, and the gateway remembers its token for five. A token lasts 30.
 AUTHORIZER_SHARE: Final = 1 / 5
 LOGIN_SHARE: Final = 1 / 30
+# Assumed: one order in four is of a client system that listens. Without any subscription the rest of this is nothing,
+# but for half a read unit of each relay and look.
+HEARD_SHARE: Final = 1 / 4
+HEARD_LOG_READS: Final = 1  # when it is told; and each effect is looked up once, whoever its order belongs to
+HEARD_ACCOUNT_READS: Final = 2  # its subscription, and whether the account is locked
+HEARD_QUEUE_REQUESTS: Final = 3  # sent, received, deleted
 LOGIN_READS: Final = 1.5  # whether it is known there, and the account consistently
 LOGIN_WRITES: Final = 2.0  # the try is counted, and given back
 
@@ -58,7 +64,8 @@ RELAY_ROOM: Final = 1.5  # a shard gets no more than two thirds of what the rela
 NEW_TABLE_WRITES: Final = 4000.0
 NEW_TABLE_READS: Final = 12000.0
 # Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
-IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * 5 / 20
+IDLE_RECEIVES_OF_QUEUE: Final = 5 / 20
+IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * IDLE_RECEIVES_OF_QUEUE
 # The sentinel counts what lies in each dead-letter queue, and in the relay's, once a minute.
 DEPTHS_PER_SECOND: Final = (len(STATUSES) + 1) / 60
 
@@ -72,6 +79,7 @@ class Load:
     peer_orders: float = 0.0  # accepted by the peer; they come by replication and are projected here too
     with_peer: bool = True  # whether there is a peer that beats
     viewers: float = 0.0  # dashboard pages that are looked at
+    heard: float = 0.0  # of the orders: those that a client system's webhook is told of
 
     @property
     def logins(self) -> float:
@@ -96,16 +104,17 @@ class Load:
 def shared_by_all(growth: Growth, multiple: float, regions: int) -> Load:
     """One Region's load while all serve alike."""
     orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
+    own = orders / regions
     return Load(
-        orders / regions, reads / regions,
-        peer_orders=orders * (regions - 1) / regions, viewers=growth.viewers / regions,
+        own, reads / regions,
+        peer_orders=orders - own, viewers=growth.viewers / regions, heard=own * HEARD_SHARE,
     )  # fmt: skip
 
 
 def alone(growth: Growth, multiple: float) -> Load:
     """The load of a Region whose peer is lost: everything that clients send."""
     orders, reads = growth.orders_per_second * multiple, growth.reads_per_second * multiple
-    return Load(orders, reads, with_peer=False, viewers=growth.viewers)
+    return Load(orders, reads, with_peer=False, viewers=growth.viewers, heard=orders * HEARD_SHARE)
 
 
 def peak_alone(topology: Topology = TOPOLOGY) -> Load:
@@ -157,6 +166,7 @@ class Demand:
     queue_deletes: float
     queue_looks: float
     effects_announced: float
+    webhook_queue_requests: float
     aws_calls: Mapping[str, float]
     functions: Mapping[str, Work]
 
@@ -187,6 +197,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     pending = load.orders * PENDING_INDEX_WRITES_OF_OWN + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER
     relay = _relay(records, shards)
     freshness = relay.per_second * regions_beating  # once a second and Region at most
+    looked_up = load.orders if load.heard else 0.0
     return Demand(
         load=load,
         gateway_requests=load.orders + load.every_read + load.logins + health,
@@ -195,6 +206,8 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         log_reads=load.orders * LOG_READS_TO_ACCEPT
         + projected * LOG_READS_TO_PROJECT
         + load.reads * ORDER_SHARE
+        + looked_up
+        + load.heard * HEARD_LOG_READS
         + (looks + load.statuses * len(topology.regions)) * topology.heartbeat_keys * 0.5
         + health * 0.5,
         view_writes=projected * (PROJECTION_WRITES + kpi.writes_per_order)
@@ -216,7 +229,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         list_key_writes=projected * LIST_INDEX_WRITES / topology.list_keys,
         freshness_writes=freshness,
         register_reads=health + looks + load.statuses,
-        account_reads=authorized + load.logins * LOGIN_READS,
+        account_reads=authorized + load.logins * LOGIN_READS + load.heard * HEARD_ACCOUNT_READS,
         stream_records=records,
         stream_shards=shards,
         events_published=load.orders,
@@ -225,6 +238,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         queue_deletes=load.orders,
         queue_looks=DEPTHS_PER_SECOND,
         effects_announced=load.orders,
+        webhook_queue_requests=load.heard * HEARD_QUEUE_REQUESTS + IDLE_RECEIVES_OF_QUEUE,
         aws_calls=_calls(load, projected, relay, topology),
         functions={
             "api": _mixed(
@@ -235,6 +249,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
             "relay": relay,
             # Worst: all orders have one status, each in a message of its own.
             "processor": _mixed((load.orders, "processor")),
+            "webhook": _mixed((load.heard, "webhook")),  # worst: each in a message of its own
             "sentinel": Work(1 / 60, DURATIONS["sentinel"].seconds),
         },
     )  # fmt: skip
@@ -263,7 +278,8 @@ def relay_records_per_second(shards: int) -> float:
 def _calls(load: Load, projected: float, relay: Work, topology: Topology) -> dict[str, float]:
     """Calls by service and operation; a batch of the relay makes one of each of its own."""
     pages = PAGE_SHARE * PAGE_QUERIES * topology.list_keys
-    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE)
+    for_webhooks = (load.orders if load.heard else 0.0) + load.heard * (HEARD_LOG_READS + HEARD_ACCOUNT_READS)
+    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE) + for_webhooks
     queries += load.statuses * viewers.status_queries(topology)
     with_events = min(relay.per_second, projected)
     return {

@@ -39,6 +39,7 @@ DURATIONS: Final = {
     "relay batch": Duration(50, "assumed", "2026-11-21", "rows, publish, announce and notes: a call each, and 10 ms"),
     "relay record": Duration(5, "assumed", "2026-11-21", "two calls an order, eight orders side by side, doubled"),
     "processor": Duration(40, "assumed", "2026-11-21", "one write and Lambda's own part; one message an invocation"),
+    "webhook": Duration(250, "assumed", "2026-11-21", "three queries, and a receiver that answers within 200 ms"),
     "view transaction": Duration(10, "assumed", "2026-11-21", "how long a transaction holds the items that it writes"),
     "sentinel": Duration(57_000, "set by the code", "2026-11-21", "looks until its minute is nearly over"),
 }

@@ -40,6 +40,7 @@ LEAST_LOGINS_PER_WINDOW: Final = 300
 LEAST_PER_WINDOW: Final = 10  # WAF takes no lower limit
 WARM_MARGIN: Final = 2.0
 WARM_STEP: Final = 1000.0
+_OF_LOAD: Final = ("api", "authorizer", "health", "relay", "processor", "webhook", "sentinel")
 
 
 class SizingError(ValueError):
@@ -119,9 +120,9 @@ def disagreements(topology: Topology) -> Iterator[str]:
             f"all functions reserve {total} at once, but an account has {ACCOUNT_CONCURRENCY} by default and keeps "
             f"{UNRESERVED} of them unreserved"
         )
-    polled = topology.processor.reserved_concurrency * len(STATUSES)
+    polled = topology.processor.reserved_concurrency * len(STATUSES) + topology.webhook.reserved_concurrency
     if polled > QUEUE_SOURCE_CONCURRENCY:
-        yield f"the queues' processors may be {polled} at once, but Lambda polls for {QUEUE_SOURCE_CONCURRENCY}"
+        yield f"the queues' functions may be {polled} at once, but Lambda polls for {QUEUE_SOURCE_CONCURRENCY}"
     yield from _hot_keys(topology)
     sizes = sizes_of(topology)
     for what, pace, rate in (
@@ -175,7 +176,7 @@ def _hot_keys(topology: Topology) -> Iterator[str]:
 
 def functions_of(topology: Topology) -> dict[str, Function]:
     """The functions whose work follows from the load, by the names that a demand uses."""
-    return {name: getattr(topology, name) for name in ("api", "authorizer", "health", "relay", "processor", "sentinel")}
+    return {name: getattr(topology, name) for name in _OF_LOAD}
 
 
 def reserved_in_all(topology: Topology) -> int:

@@ -107,6 +107,8 @@ class Topology:
     event_topic: str = "relevo-events.fifo"
     effect_bus: str = "relevo-effects"
     relay_failures_queue: str = "relevo-relay-failures"
+    webhook_queue: str = "relevo-webhooks"
+    webhook_dead_letter_queue: str = "relevo-webhooks-dlq"
 
     # Shape of the read model.
     list_bucket_seconds: int = 60  # width of one time bucket of the order list
@@ -125,6 +127,8 @@ class Topology:
     drained_takeover_after_seconds: float = 300.0  # since seen_at, when the peer is drained but beating
     republish_after_seconds: tuple[float, ...] = (60.0, 300.0, 1500.0)
     peer_serving_seconds: float = 30.0  # a drained Region refuses work only if it saw the peer serve within this
+    # Between tries of a webhook, 21 hours in all; SQS hides a message for 12 hours at most.
+    webhook_retry_seconds: tuple[float, ...] = (30, 120, 600, 1800, 3600, 7200, 14400, 21600, 28800)
     dns_ttl_seconds: float = 60.0
     settle_seconds: float = 60.0  # margin of the heartbeat's "announced up to" mark
 
@@ -151,6 +155,7 @@ class Topology:
     relay: Function = Function(memory_mb=1024, timeout_seconds=60, reserved_concurrency=40)
     processor: Function = Function(memory_mb=512, timeout_seconds=15, reserved_concurrency=30)
     sentinel: Function = Function(memory_mb=512, timeout_seconds=60, reserved_concurrency=1)
+    webhook: Function = Function(memory_mb=512, timeout_seconds=30, reserved_concurrency=10)
     stream_arn: Function = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)  # called by deployments
 
     @property
@@ -191,7 +196,9 @@ def live_function(part: str) -> str:
 
 
 # Every function that serves clients or their orders; `stream_arn` serves deployments.
-PARTS: Final = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
+PARTS: Final = (
+    "api", "authorizer", "health", "relay", "sentinel", "webhook", *(f"processor_{status}" for status in STATUSES),
+)  # fmt: skip
 
 
 def queue_name(status: str) -> str:

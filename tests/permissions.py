@@ -32,12 +32,14 @@ def queue(name: str) -> str:
     return f"${{{{Queue:{name}.Arn}}}}"
 
 
-DEAD_LETTER_QUEUES = (*map(dead_letter_queue_name, STATUSES), TOPOLOGY.relay_failures_queue)
+DEAD_LETTER_QUEUES = (
+    *map(dead_letter_queue_name, STATUSES), TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_dead_letter_queue,
+)  # fmt: skip
 PROCESSOR: Grants = {LOG: on_dynamodb("GetItem", "PutItem"), PEER_LOG: on_dynamodb("GetItem")}
 CALLED: dict[str, Grants] = {
     "api": {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),
-        ACCOUNTS: on_dynamodb("Query"),
+        ACCOUNTS: on_dynamodb("Query", "PutItem", "DeleteItem"),  # writes: webhooks' settings alone
         CONTROL: on_dynamodb("GetItem", "Query"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "UpdateItem", "PutItem"),
         LIST: on_dynamodb("Query"),
@@ -48,19 +50,33 @@ CALLED: dict[str, Grants] = {
     "health": {LOG: on_dynamodb("GetItem"), CONTROL: on_dynamodb("GetItem"), **READ_SECRET},
     "relay": {
         LOG: on_dynamodb("Query"),
+        ACCOUNTS: on_dynamodb("Query"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "PutItem", "BatchWriteItem", "UpdateItem"),
         **ANNOUNCE,
     },
     "sentinel": {
         LOG: on_dynamodb("GetItem", "Query", "PutItem"),
+        ACCOUNTS: on_dynamodb("Query"),
         CONTROL: on_dynamodb("GetItem", "PutItem"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem"),
         PENDING: on_dynamodb("Query"),
         **{name: {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"} for name in map(queue, DEAD_LETTER_QUEUES)},
         **ANNOUNCE,
     },
+    "webhook": {
+        LOG: on_dynamodb("Query"),
+        ACCOUNTS: on_dynamodb("Query"),
+        queue(TOPOLOGY.webhook_queue): {"sqs:ChangeMessageVisibility"},
+    },
     "stream_arn": {LOG: on_dynamodb("DescribeTable")},
     **{f"processor_{status}": PROCESSOR for status in STATUSES},
+}
+POLLED = {
+    "sqs:ReceiveMessage",
+    "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibility",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
 }
 # Lambda's pollers and its failure destination act with the function's role; the CDK's event sources grant these.
 BY_LAMBDA: dict[str, Grants] = {
@@ -68,16 +84,6 @@ BY_LAMBDA: dict[str, Grants] = {
         STREAM: on_dynamodb("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
         queue(TOPOLOGY.relay_failures_queue): {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"},
     },
-    **{
-        f"processor_{status}": {
-            queue(queue_name(status)): {
-                "sqs:ReceiveMessage",
-                "sqs:DeleteMessage",
-                "sqs:ChangeMessageVisibility",
-                "sqs:GetQueueAttributes",
-                "sqs:GetQueueUrl",
-            }
-        }
-        for status in STATUSES
-    },
+    **{f"processor_{status}": {queue(queue_name(status)): POLLED} for status in STATUSES},
+    "webhook": {queue(TOPOLOGY.webhook_queue): POLLED},
 }

@@ -116,6 +116,10 @@ class FastShore(MemoryShore):
             self.step()
         return Outcome(tuple(published), tuple(failed))
 
+    def wanted(self, _: Sequence[Effect]) -> Sequence[str]:
+        """Nobody has a webhook here."""
+        return ()
+
     def announce(self, effects: Sequence[Effect]) -> Announced:
         announced: list[Effect] = []
         failed: list[Effect] = []

@@ -15,7 +15,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.exceptions import BotoCoreError, ClientError
 
-from regions.handlers import legacy_routes, order_routes, reading_routes, token_routes
+from regions.handlers import legacy_routes, order_routes, reading_routes, token_routes, webhook_routes
 from regions.handlers.requests import correlation_id_of, routed_path
 from regions.handlers.runtime import keyring_source, logger, metrics
 from shared.adapters.settings import settings
@@ -31,7 +31,7 @@ app = APIGatewayRestResolver(
     ),
     serializer=lambda document: json.dumps(document, separators=(",", ":"), ensure_ascii=False),
 )
-for routes in (token_routes, order_routes, reading_routes, legacy_routes):
+for routes in (token_routes, order_routes, reading_routes, webhook_routes, legacy_routes):
     app.include_router(routes.router)
 
 # Bad configuration fails at start: no settings or no keyring, no API.

@@ -15,6 +15,33 @@ from shared.topology import TOPOLOGY
 
 VERSION: Final = "1.0.0"
 
+# What a receiver does with a call; a test runs it.
+VERIFY: Final = '''\
+import hashlib, hmac, time
+
+def is_from_relevo(secret: str, signature: str, body: bytes) -> bool:
+    """`signature` is the header Relevo-Signature, `body` what came, byte for byte."""
+    parts = [part.partition("=")[::2] for part in signature.split(",")]
+    sent_at = dict(parts)["t"]
+    if abs(time.time() - int(sent_at)) > 300:
+        return False
+    made = hmac.new(secret.encode(), sent_at.encode() + b"." + body, hashlib.sha256).hexdigest()
+    return any(name == "v1" and hmac.compare_digest(made, value) for name, value in parts)
+'''
+_WEBHOOK: Final = f"""\
+Relevo posts to `url` what became of each event of an order that this account registered: a `WebhookCall`, at least
+once, in no fixed order. `event_id` (also in the header `Relevo-Event-Id`) is the same whenever a call is repeated:
+keep it and do nothing twice. Answer 2xx within five seconds. Anything else is tried again after 30 seconds, 2 and 10
+minutes and then more and more slowly, for 21 hours in all; redirects are not followed. A change is known everywhere
+within half a minute.
+
+`Relevo-Signature` is `t=<seconds>,v1=<hex>`, with a `v1` for each of at most two secrets: to rotate, ask for a second
+one, let the receiver take either, and forget the first. Check it before anything else:
+
+```python
+{VERIFY}```
+"""
+
 
 def _answer(schema: str, description: str) -> Schema:
     return {"description": description, "content": {"application/json": _shown(schema)}}
@@ -52,6 +79,7 @@ def _query(name: str, schema: Schema, description: str = "") -> Schema:
 def _operation(
     summary: str,
     *,
+    description: str = "",
     answers: Schema,
     faults: tuple[int, ...],
     body: str | None = None,
@@ -60,6 +88,8 @@ def _operation(
     public: bool = False,
 ) -> Schema:
     operation: Schema = {"summary": summary, "responses": {**answers, **_problems(*faults)}}
+    if description:
+        operation["description"] = description
     if parameters:
         operation["parameters"] = list(parameters)
     if body:
@@ -94,6 +124,7 @@ _DAY: Final = _query("day", {"type": "string", "format": "date"}, "calendar day 
 _DAY_OF_LIST: Final = _query("day", {"type": "string", "format": "date"}, "registered on that calendar day in Bogota")
 _WRITE_FAULTS: Final = (400, 401, 403, 409, 413, 422, 429, 503)
 _READ_FAULTS: Final = (400, 401, 403, 429, 503)
+_SETTING_FAULTS: Final = (400, 401, 403, 413, 422, 429, 503)
 
 
 def _paths() -> Schema:
@@ -153,6 +184,32 @@ def _paths() -> Schema:
             "get": _operation(
                 "Both Regions as this one sees them",
                 answers={"200": _answer("Status", "both Regions")},
+                faults=_READ_FAULTS,
+            )
+        },
+        "/v1/webhook": {
+            "put": _operation(
+                "Hear of this account's own orders",
+                description=_WEBHOOK,
+                answers={"200": _answer("Webhook", "what is set now; `secret` is shown this once, for a first one")},
+                body="NewWebhook",
+                faults=_SETTING_FAULTS,
+            ),
+            "get": _operation(
+                "This account's webhook",
+                answers={"200": _answer("Webhook", "what is set, without secrets")},
+                faults=(*_READ_FAULTS, 404),
+            ),
+            "delete": _operation(
+                "Hear of nothing any more; its secrets are forgotten",
+                answers={"200": _answer("Removed", "whether there was one or not")},
+                faults=_READ_FAULTS,
+            ),
+        },
+        "/v1/webhook/secret": {
+            "post": _operation(
+                "Make a second secret; a third one pushes the first out",
+                answers={"201": _answer("WebhookSecret", "the secret, shown this once")},
                 faults=_READ_FAULTS,
             )
         },

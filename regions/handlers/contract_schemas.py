@@ -15,6 +15,7 @@ from shared.domain.commands import (
     PRICE_PATTERN,
     TEXT_PATTERN,
 )
+from shared.domain.webhooks import MAX_URL, SECRETS_THAT_SIGN, URL_PATTERN
 from shared.topology import STATUSES
 
 Schema = dict[str, Any]
@@ -46,6 +47,13 @@ _PRICE: Final[Schema] = {
         {"type": "number", "minimum": 0, "maximum": int(MAX_PRICE)},
         {"type": "string", "pattern": PRICE_PATTERN},
     ],
+}
+_WEBHOOK_URL: Final[Schema] = {"type": "string", "maxLength": MAX_URL, "pattern": URL_PATTERN}
+_WEBHOOK_STATUSES: Final[Schema] = {
+    "type": "array",
+    "items": STATUS,
+    "minItems": 1,
+    "description": "of the events to hear of; all of them, unless it is sent",
 }
 _ATTEMPT: Final[Schema] = {"type": "integer", "minimum": 1, "maximum": MAX_ATTEMPT}
 _NULLABLE_TEXT: Final[Schema] = {"type": ["string", "null"]}
@@ -171,6 +179,32 @@ def schemas() -> Schema:
                 "precio_promedio_por_pedido": {"type": "number"},
                 "acumulado_ventas_dia": {"type": "number"},
             }
+        ),
+        "NewWebhook": _object({"url": _WEBHOOK_URL, "statuses": _WEBHOOK_STATUSES}, required=("url",)),
+        "Webhook": _object(
+            {
+                "url": {"type": "string"},
+                "statuses": _WEBHOOK_STATUSES,
+                "secrets_made_at": {"type": "array", "items": _MOMENT, "maxItems": SECRETS_THAT_SIGN},
+                "secret": {"type": "string"},
+            },
+            required=("url", "statuses", "secrets_made_at"),
+        ),
+        "WebhookSecret": _object({"secret": {"type": "string"}, "made_at": _MOMENT}, required=("secret", "made_at")),
+        "Removed": _object({"removed": {"const": True}}, required=("removed",)),
+        "WebhookCall": _object(
+            {
+                "event_id": text(),
+                "order_id": text(MAX_ORDER_ID),
+                "status": STATUS,
+                "effect": _object(
+                    {"kind": {"type": "string"}, "content": {"type": "object"}}, required=("kind", "content")
+                ),
+                "occurred_at": {"anyOf": [_MOMENT, {"type": "null"}]},
+                "recorded_at": _MOMENT,
+            },
+            required=("event_id", "order_id", "status", "effect", "occurred_at", "recorded_at"),
+            closed=False,
         ),
         "Health": _object(
             {"serving": {"type": "boolean"}, "region": {"type": "string"}, "fault": {"type": "string"}},

@@ -32,6 +32,7 @@ from shared.domain.effects import Effect
 from shared.domain.instants import day_in_bogota, from_text
 from shared.domain.orders import Event, publishable
 from shared.domain.takeover import Timing, next_due
+from shared.domain.webhooks import first_of
 
 # Calls to DynamoDB wait more than they compute.
 SIDE_BY_SIDE: Final = 8
@@ -113,7 +114,7 @@ class Relay:
             effects = [found.content for found in readable if isinstance(found.content, Effect)]
             notes = [
                 *self._publish(events, projected, pool),
-                *self._settle(effects, pool),
+                *self._settle([*effects, *self._told_late(events, projected)], pool),
                 *self._progress(readable),
             ]
         self.notes.put(notes)
@@ -204,6 +205,20 @@ class Relay:
             *(view_notes.announced(effect, now=now) for effect in outcome.announced),
             *(view_notes.peer_effect(effect, now=now) for effect in effects if effect.origin_region != self.region),
         ]
+
+    def _told_late(self, events: Sequence[Event], projected: Mapping[str, Projected]) -> list[Effect]:
+        """Own effects for a webhook to tell again: the peer's event that says whose order it is came after them."""
+        late: list[Effect] = []
+        for event in events:
+            found = projected.get(event.order_id)
+            if found is None or event.origin_region == self.region:
+                continue
+            first = first_of(found.record.events)
+            if first is None or first.event_id != event.event_id:
+                continue
+            late += [effect for effect in found.record.effects if effect.origin_region == self.region]
+        wanted = self.bus.wanted(late) if late else ()
+        return [effect for effect in late if effect.event_id in wanted]
 
     def _progress(self, readable: Sequence[StreamRecord]) -> list[items.Plain]:
         """How far each Region's writes are projected (once a second), and own heartbeats that came back."""

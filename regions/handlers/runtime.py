@@ -23,6 +23,7 @@ from shared.adapters.projection import Projection
 from shared.adapters.reports import Reports
 from shared.adapters.settings import settings
 from shared.adapters.view_notes import ViewNotes
+from shared.adapters.webhooks import Listeners, Webhooks
 
 logger = Logger()
 metrics = Metrics()
@@ -125,4 +126,12 @@ def event_topic() -> EventTopic:
 
 @cache
 def effect_bus() -> EffectBus:
-    return EffectBus(clients.events(), settings().effect_bus_name)
+    # A favour to the webhooks: it may fail, but not hold up an announcement.
+    subscriptions = Webhooks(clients.brief_dynamodb(), settings().accounts_table)
+    listeners = Listeners(subscriptions, order_log(), max_age=settings().timing.look, clock=now)
+    return EffectBus(clients.events(), settings().effect_bus_name, wanted=listeners.wanted)
+
+
+@cache
+def webhooks() -> Webhooks:
+    return Webhooks(clients.dynamodb(), settings().accounts_table)

@@ -1,4 +1,4 @@
-"""Counts what lies in this Region's dead-letter queues: one for each status, and the stream's failures."""
+"""Counts what lies in this Region's dead-letter queues: of each status, the stream's failures, and webhooks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 RELAY: Final = "relay"
+WEBHOOKS: Final = "webhooks"
 DEPTH: Final = "ApproximateNumberOfMessages"
 
 
@@ -21,9 +22,13 @@ class DeadLetterQueues:
         self._urls: dict[str, str] = {}
 
     def depths(self) -> dict[str, int]:
-        """Messages by status, and those that the relay gave up; about, as SQS counts."""
-        names = {status: dead_letter_queue_name(status) for status in STATUSES}
-        return {queue: self._depth(name) for queue, name in {**names, RELAY: TOPOLOGY.relay_failures_queue}.items()}
+        """Messages by status, those that the relay gave up, and webhooks; about, as SQS counts."""
+        names = {
+            **{status: dead_letter_queue_name(status) for status in STATUSES},
+            RELAY: TOPOLOGY.relay_failures_queue,
+            WEBHOOKS: TOPOLOGY.webhook_dead_letter_queue,
+        }
+        return {queue: self._depth(name) for queue, name in names.items()}
 
     def _depth(self, name: str) -> int:
         if name not in self._urls:

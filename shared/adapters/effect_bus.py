@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MAX_BATCH: Final = 10
 SOURCE: Final = "relevo"
 DETAIL_TYPE: Final = "OrderEffect"
+WEBHOOK: Final = "webhook"
+
+Wanted = Callable[[Sequence[Effect]], Container[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,11 @@ class Announced:
     reason: str = ""
 
 
-def detail_of(effect: Effect) -> str:
-    """The announcement: ``event_id`` is the idempotency key of whoever receives it twice."""
+def detail_of(effect: Effect, *, for_webhook: bool = False) -> str:
+    """The announcement: ``event_id`` is the idempotency key of whoever receives it twice.
+
+    Only what a client system subscribed to is marked for the webhooks' queue, so nothing else costs anything there.
+    """
     return json.dumps(
         {
             "event_id": effect.event_id,
@@ -40,6 +46,7 @@ def detail_of(effect: Effect) -> str:
             "kind": effect.kind,
             "content": effect.content,
             "origin_region": effect.origin_region,
+            **({WEBHOOK: True} if for_webhook else {}),
         },
         ensure_ascii=False,
     )
@@ -48,9 +55,10 @@ def detail_of(effect: Effect) -> str:
 class EffectBus:
     """Announces effects; tells what failed instead of raising, since the caller keeps it as pending work."""
 
-    def __init__(self, client: EventBridgeClient, bus_name: str) -> None:
+    def __init__(self, client: EventBridgeClient, bus_name: str, *, wanted: Wanted = lambda _: ()) -> None:
         self._client = client
         self._bus_name = bus_name
+        self.wanted = wanted  # event ids of the effects that a webhook is to tell
         self._silence = Silence()
 
     @property
@@ -62,6 +70,7 @@ class EffectBus:
         announced: list[Effect] = []
         failed: list[Effect] = []
         reason = ""
+        wanted = self.wanted(effects) if effects else ()
         for start in range(0, len(effects), MAX_BATCH):
             batch = effects[start : start + MAX_BATCH]
             if self._silence.lasts:
@@ -72,7 +81,7 @@ class EffectBus:
                 {
                     "Source": SOURCE,
                     "DetailType": DETAIL_TYPE,
-                    "Detail": detail_of(effect),
+                    "Detail": detail_of(effect, for_webhook=effect.event_id in wanted),
                     "EventBusName": self._bus_name,
                 }
                 for effect in batch

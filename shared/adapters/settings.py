@@ -31,6 +31,12 @@ class Settings:
     status: str = ""
     peer_endpoint: str = ""
     peer_aws_endpoint_url: str = ""
+    webhook_queue_url: str = ""
+
+    @property
+    def in_lab(self) -> bool:
+        """Whether an emulator plays AWS: only there does the peer's AWS have an address."""
+        return bool(self.peer_aws_endpoint_url)
 
     @property
     def timing(self) -> Timing:
@@ -70,6 +76,7 @@ class Settings:
             status=environment.get("STATUS", ""),
             peer_endpoint=environment.get("PEER_ENDPOINT", ""),
             peer_aws_endpoint_url=environment.get("PEER_AWS_ENDPOINT_URL", ""),
+            webhook_queue_url=environment.get("WEBHOOK_QUEUE_URL", ""),
         )
 
 

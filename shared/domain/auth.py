@@ -21,7 +21,7 @@ MIN_KEY_BYTES: Final = 32
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "courier": frozenset({"orders:write", "orders:read-own"}),
-    "client": frozenset({"orders:write", "orders:read", "legacy:read"}),
+    "client": frozenset({"orders:write", "orders:read", "legacy:read", "webhook:own"}),
     "operator": frozenset({"orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
     "admin": frozenset({"orders:write", "orders:read", "orders:list", "metrics:read", "status:read", "legacy:read"}),
 }

@@ -82,7 +82,7 @@ def parse_json(text: str) -> object:
     return parsed
 
 
-class _Reader:
+class FieldReader:
     """Reads the fields of one object and collects every fault instead of stopping at the first."""
 
     def __init__(self, body: object, fields: Sequence[str], pointer: str = "") -> None:
@@ -193,7 +193,7 @@ def _moment(now: datetime, *, naive_is_local: bool = False) -> Callable[[object]
     return parse
 
 
-def _items(reader: _Reader, name: str, fields: tuple[str, str, str | None], *, required: bool) -> tuple[Item, ...]:
+def _items(reader: FieldReader, name: str, fields: tuple[str, str, str | None], *, required: bool) -> tuple[Item, ...]:
     product_field, price_field, quantity_field = fields
     if name not in reader.body:
         if required:
@@ -205,7 +205,7 @@ def _items(reader: _Reader, name: str, fields: tuple[str, str, str | None], *, r
         return ()
     found: list[Item] = []
     for index, entry in enumerate(value):
-        line = _Reader(entry, [field for field in fields if field], f"{reader.pointer}/{name}/{index}")
+        line = FieldReader(entry, [field for field in fields if field], f"{reader.pointer}/{name}/{index}")
         product = line.read(product_field, text_of, required=True)
         price = line.read(price_field, _price, required=True)
         quantity = line.read(quantity_field, lambda raw: _integer(raw, MAX_QUANTITY)) if quantity_field else None
@@ -226,7 +226,7 @@ def idempotency_key_of(value: str | None) -> str | None:
 
 def order_command(body: object, *, idempotency_key: str | None, now: datetime) -> Command:
     """`POST /v1/orders`: create an order or register its first status. Raises a 422 problem naming each fault."""
-    reader = _Reader(body, ORDER_FIELDS)
+    reader = FieldReader(body, ORDER_FIELDS)
     order_id = reader.read("order_id", id_of)
     if order_id is None and idempotency_key is None and "order_id" not in reader.body:
         reader.fault("order_id", "required when no Idempotency-Key is sent")
@@ -239,12 +239,12 @@ def event_command(body: object, *, order_id: str, idempotency_key: str | None, n
         id_of(order_id)
     except ValueError as error:
         raise problems.invalid_parameter("order_id", str(error)) from error
-    reader = _Reader(body, EVENT_FIELDS)
+    reader = FieldReader(body, EVENT_FIELDS)
     return _command(reader, order_id=order_id, default_status=None, key=idempotency_key, now=now)
 
 
 def _command(
-    reader: _Reader, *, order_id: str | None, default_status: str | None, key: str | None, now: datetime
+    reader: FieldReader, *, order_id: str | None, default_status: str | None, key: str | None, now: datetime
 ) -> Command:
     status = reader.read("status", _status, required=default_status is None) or default_status or ""
     attempt = reader.read("attempt", lambda raw: _integer(raw, MAX_ATTEMPT))
@@ -268,7 +268,7 @@ def _command(
 
 def legacy_delivery_command(body: object, *, idempotency_key: str | None, now: datetime) -> Command:
     """`POST /registrar_pedido_entregado` of the old delivery monitor: an order that was delivered."""
-    reader = _Reader(body, LEGACY_FIELDS)
+    reader = FieldReader(body, LEGACY_FIELDS)
     command = Command(
         order_id=reader.read("pedido_id", _legacy_order_id, required=True),
         status="delivered",
@@ -285,7 +285,7 @@ def _legacy_order_id(value: object) -> str:
     return id_of(str(value) if isinstance(value, int) and not isinstance(value, bool) else value)
 
 
-def _checked(command: Command, reader: _Reader) -> Command:
+def _checked(command: Command, reader: FieldReader) -> Command:
     if reader.faults:
         raise problems.invalid(reader.faults)
     # Only now: a body that passed has no number whose text could be huge.

@@ -63,6 +63,7 @@ def dead_letter_queues() -> Iterator[dict[str, str]]:
         status: sqs.create_queue(QueueName=dead_letter_queue_name(status), Attributes=fifo)["QueueUrl"]
         for status in STATUSES
     }
+    urls["webhooks"] = sqs.create_queue(QueueName=TOPOLOGY.webhook_dead_letter_queue)["QueueUrl"]
     urls["relay"] = sqs.create_queue(QueueName=TOPOLOGY.relay_failures_queue)["QueueUrl"]
     try:
         yield urls
@@ -88,4 +89,8 @@ def create_resources() -> dict[str, str]:
     secret = clients.secretsmanager().create_secret(
         Name=TOPOLOGY.keyring_secret, SecretString=json.dumps({"current": "K1", "keys": KEYS})
     )
-    return {"EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"]}
+    queue = clients.sqs().create_queue(QueueName=TOPOLOGY.webhook_queue)
+    return {
+        "EVENT_TOPIC_ARN": topic["TopicArn"], "KEYRING_SECRET_ARN": secret["ARN"],
+        "WEBHOOK_QUEUE_URL": queue["QueueUrl"],
+    }  # fmt: skip

@@ -61,7 +61,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
                 make().meta.events.register("before-call", count)
             os.environ.update(create_resources())
             forget()
-            for name in ("api", "authorizer", "health", "relay", "processor", "sentinel"):
+            for name in ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook"):
                 importlib.import_module(f"regions.handlers.{name}")
             # Every test imports the handlers afresh: let it find their bytecode, wherever the machine keeps it.
             patch.setattr(sys, "dont_write_bytecode", False)

@@ -28,7 +28,7 @@ _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 
 
 PASSWORD = "una-clave-larga"
-FUNCTIONS = ("api", "authorizer", "health", "relay", "processor", "sentinel", "stream_arn")
+FUNCTIONS = ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "stream_arn")
 
 
 @cache
@@ -119,7 +119,7 @@ class RegionUnderTest:
         address: str = "203.0.113.9",
     ) -> Answer:  # fmt: skip
         """Send one request as API Gateway's REST proxy integration would, `sub` having passed the authorizer."""
-        every = "orders:write orders:read orders:list metrics:read status:read legacy:read"
+        every = "orders:write orders:read orders:list metrics:read status:read legacy:read webhook:own"
         if authorizer is None and sub:
             authorizer = {"sub": sub, "scope": every if scope is None else scope, "principalId": sub}
         sent = {"Host": TOPOLOGY.api_name, "Content-Type": "application/json", **(headers or {})}

@@ -62,6 +62,10 @@ TABLE = (
     row("GET", "/v1/orders", 403, 403, 200, 200, 401),
     row("GET", "/v1/metrics", 403, 403, 200, 200, 401),
     row("GET", "/v1/status", 403, 403, 200, 200, 401),
+    row("PUT", "/v1/webhook", 403, 200, 403, 403, 401, body={"url": "https://recibe.example.com/"}),
+    row("GET", "/v1/webhook", 403, 404, 403, 403, 401),  # 404: it has none
+    row("DELETE", "/v1/webhook", 403, 200, 403, 403, 401),
+    row("POST", "/v1/webhook/secret", 403, 201, 403, 403, 401),
     row("POST", "/v1/order", 201, 201, 403, 201, 403, body={"order_id": "{order}", **EVENT}),
     row("POST", "/registrar_pedido_entregado", 200, 200, 403, 200, 403, body={"pedido_id": "{order}", **DELIVERY}),
     row("GET", "/pedidos", 403, 200, 200, 200, 403),

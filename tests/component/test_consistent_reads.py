@@ -17,6 +17,7 @@ READS: dict[str, Callable[[Any], object]] = {
     "the rows of a batch": lambda runtime: runtime.order_view().rows(["o"]),
     "the lane that is opened": lambda runtime: runtime.order_work().unblock("o", "created"),
     "the drain register": lambda runtime: runtime.control().register(),
+    "a webhook that is to be called": lambda runtime: runtime.webhooks().of("ana"),
     "an account and its lock": lambda runtime: runtime.accounts().account("ana"),
 }
 

@@ -27,6 +27,7 @@ from shared.topology import TOPOLOGY
 from tests.component.aws import dead_letter_queues
 from tests.component.pipeline import catch, from_peer, register
 from tests.component.region import RegionUnderTest, stream_record
+from tests.component.webhook_receiver import Receiver, messages_of, subscribe, tell
 
 LINES = [
     {"product": "Café Huila 500 g", "price": "32000", "quantity": 2},
@@ -86,8 +87,11 @@ class Written:
 
 
 def test_an_order_makes_the_calls_that_the_model_counts(region: RegionUnderTest) -> None:
+    region.at = region.clock()  # what is remembered for seconds stays remembered
     caught = catch(region)
-    register(region, "first")  # what a process does once: settings, keyring, guard, the list's bucket
+    # What a process does once: settings, keyring, guard, the list's bucket, who subscribed to webhooks.
+    register(region, "first")
+    region.process(region.log_items("event"))
     region.relay([stream_record(item, 1) for item in region.log_items()])
     region.counted()
     requests = caught.requests
@@ -95,7 +99,7 @@ def test_an_order_makes_the_calls_that_the_model_counts(region: RegionUnderTest)
     (event,) = [item for item in region.log_items("event") if item["order_id"] == "o"]
     region.relay([stream_record(event, 2)])
     region.process([event])
-    (effect,) = region.log_items("effect")
+    (effect,) = [item for item in region.log_items("effect") if item["order_id"] == "o"]
     region.relay([stream_record(effect, 3)])
     counted = region.counted()
     model = demand_of(Load(orders=1, reads=0, with_peer=False))
@@ -233,3 +237,25 @@ def test_typical_items_are_as_small_as_the_units_say(region: RegionUnderTest) ->
     assert len(sizes) == len(JOURNEY) * LOG_WRITES
     assert max(sizes) <= 1024
     assert sum(sizes) <= 4096
+
+
+def test_a_webhook_makes_the_reads_that_the_model_counts(region: RegionUnderTest) -> None:
+    """Beside what the order costs: its look-up, and what it takes to tell of it."""
+    region.at = region.clock()
+    subscribe(region)
+    catch(region)
+    Receiver(region)
+    for order in ("first", "o"):
+        register(region, order)
+        (event,) = [item for item in region.log_items("event") if item["order_id"] == order]
+        region.process([event])
+        (effect,) = [item for item in region.log_items("effect") if item["order_id"] == order]
+        region.counted()
+        region.relay([stream_record(effect, 1)])
+        with messages_of(event) as records:
+            assert tell(region, *records) == []
+        told = region.counted()
+    plain, heard = (demand_of(Load(1, 0, with_peer=False, heard=share)) for share in (0, 1))
+    assert told["Query"] == heard.aws_calls["DynamoDB Query"] - plain.aws_calls["DynamoDB Query"]
+    reads = [demand.log_reads + demand.account_reads for demand in (plain, heard)]
+    assert told["Query"] == reads[1] - reads[0]  # each is below 4 KB, and consistent

@@ -14,12 +14,14 @@ from typing import Any
 import boto3
 import pytest
 
+from shared.adapters.items import effect_from_plain
 from shared.topology import TOPOLOGY
 from tests.component.aws import PEER, create_tables, dead_letter_queues
 from tests.component.door import knock
 from tests.component.pipeline import Caught, from_peer, register
 from tests.component.region import LambdaContext, RegionUnderTest, stream_record, wire
 from tests.component.watched import GRANTED, WATCH
+from tests.component.webhook_receiver import Receiver, hidden, messages_of, subscribe, tell
 
 START = datetime(2026, 11, 21, 17, 0, tzinfo=UTC)
 LINES = [{"product": "Panela", "price": 4000}]
@@ -42,14 +44,38 @@ def refusing(region: RegionUnderTest, name: str) -> Iterator[None]:
     sender._client = before
 
 
+def wanted(region: RegionUnderTest, function: str) -> int:
+    """How many effects go to the webhooks' queue: all of them, in a process that cannot learn who subscribed."""
+    listeners = region.module("runtime").effect_bus().wanted.__self__
+    listeners._known = listeners._looked_at = None
+    effects = [effect_from_plain(item) for item in region.log_items("effect")]
+    with WATCH.at_work(function):
+        return len(listeners.wanted(effects))
+
+
 def api(region: RegionUnderTest) -> Outcome:
     region.account("ana", "admin")
     answers = [
         region.call("POST", "/token", {"username": "ana", "password": "una-clave-larga"}, sub=None),
         region.call("POST", "/v1/orders", {"order_id": "o", "items": LINES}),
         *(region.call("GET", path) for path in ("/v1/orders/o", "/v1/orders", "/v1/metrics", "/v1/status")),
+        region.call("PUT", "/v1/webhook", {"url": "https://recibe.example.com/"}),
+        region.call("DELETE", "/v1/webhook"),
     ]
     return [answer.status for answer in answers]
+
+
+def webhook(region: RegionUnderTest) -> Outcome:
+    subscribe(region)
+    register(region, "o", items=LINES)
+    (event,) = region.log_items("event")
+    assert region.process([event]) == []
+    with messages_of(event, event) as (taken, refused):
+        receiver = Receiver(region)
+        failed = tell(region, taken)
+        receiver.takes = False
+        failed += tell(region, refused)
+        return [failed, len(receiver.calls), hidden(region)]
 
 
 def authorizer(region: RegionUnderTest) -> Outcome:
@@ -84,7 +110,8 @@ def relay(region: RegionUnderTest) -> Outcome:
     failed += region.relay([{**stream_record({"pk": "ORDER#q", "sk": "x"}), "eventID": "9"}])
     work = [(item["order_id"], item["status"], "published_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     done = [item["order_id"] for item in region.view_items("ORDER#", "WORK#") if "announced_at" in item]
-    return [failed, work, done, len(region.view_items("QUARANTINE")), len(region.view_items("BUCKETS#"))]
+    found = [len(region.view_items(kind)) for kind in ("QUARANTINE", "BUCKETS#")]
+    return [failed, work, done, *found, wanted(region, "relay")]
 
 
 def processor(region: RegionUnderTest) -> Outcome:
@@ -128,6 +155,7 @@ def sentinel(region: RegionUnderTest) -> Outcome:
     told = [item["pk"] for item in region.items(TOPOLOGY.control_table)]
     done = [(item["order_id"], "announced_at" in item) for item in region.view_items("ORDER#", "WORK#")]
     beats = [(item["beat_at"], item.get("announced_through")) for item in region.log_items("heartbeat")]
+    outcome.append(wanted(region, "sentinel"))
     return [*outcome, told, done, beats, [item.get("blocked") for item in region.view_items("ORDER#", "ROW")]]
 
 
@@ -144,7 +172,8 @@ def stream_arn(region: RegionUnderTest) -> Outcome:
 
 
 SCENARIOS = {
-    scenario.__name__: scenario for scenario in (api, authorizer, health, relay, processor, sentinel, stream_arn)
+    scenario.__name__: scenario
+    for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, stream_arn)
 }
 
 

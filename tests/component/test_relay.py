@@ -383,6 +383,7 @@ def test_many_events_at_once_are_projected_in_steps(region: RegionUnderTest, mon
 
 def test_a_batch_costs_two_calls_an_order_and_few_for_all(region: RegionUnderTest) -> None:
     """Rows are read in one call and notes written in one; only an order's log and its row are calls of their own."""
+    region.at = region.clock()
     catch(region)
     for number in range(12):
         register(region, f"o{number}")
@@ -395,8 +396,9 @@ def test_a_batch_costs_two_calls_an_order_and_few_for_all(region: RegionUnderTes
     assert region.counted() == {"BatchGetItem": 1, "Query": 12, "TransactWriteItems": 12, "BatchWriteItem": 1}
     region.process(region.log_items("event"))
     effects = [record for record in records_of(region) if record["dynamodb"]["NewImage"]["entity"]["S"] == "effect"]
+    region.relay(effects[:1])  # who subscribed to webhooks is asked now and then
     region.counted()
-    assert region.relay(effects) == []
+    assert region.relay(effects[1:]) == []
     assert region.counted() == {"BatchWriteItem": 1}
 
 

@@ -192,7 +192,8 @@ def test_limits_leave_the_product_time_to_help_itself() -> None:
 
 
 def test_every_dead_letter_queue_is_watched(alarms: AlarmStates) -> None:
-    expected = {dead_letter_queue_name(status) for status in STATUSES} | {TOPOLOGY.relay_failures_queue}
+    expected = {dead_letter_queue_name(status) for status in STATUSES}
+    expected |= {TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_dead_letter_queue}
     members = alarms.members(ALARM["dead-letters"].alarm_name)
     found = {of["QueueName"]: alarms.signals[name] for name in members for *_, of, _ in watched(alarms.signals[name])}
     assert set(found) == expected

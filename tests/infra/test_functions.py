@@ -16,6 +16,7 @@ SIZES: dict[str, Function] = {
     "health": TOPOLOGY.health,
     "relay": TOPOLOGY.relay,
     "sentinel": TOPOLOGY.sentinel,
+    "webhook": TOPOLOGY.webhook,
     **{f"processor_{status}": TOPOLOGY.processor for status in STATUSES},
 }
 # One stream shard, one provider call: what is reserved beyond the topology's functions.
@@ -32,6 +33,7 @@ EXTRA = {
     "health": {"KEYRING_SECRET_ARN"},
     "relay": ANNOUNCERS,
     "sentinel": ANNOUNCERS,
+    "webhook": {"WEBHOOK_QUEUE_URL"},
     "stream_arn": set(),
     **{f"processor_{status}": {"STATUS"} for status in STATUSES},
 }

@@ -6,6 +6,7 @@ from collections import defaultdict
 
 import pytest
 
+from shared.adapters.webhooks import WEBHOOKS
 from shared.topology import STATUSES, TOPOLOGY, function_name
 from tests.infra.templates import Template, listed
 from tests.permissions import BY_LAMBDA, CALLED
@@ -56,6 +57,22 @@ def test_no_action_is_a_wildcard_and_each_wide_resource_has_a_reason(granted: di
                 assert actions == TELEMETRY
 
 
+def test_who_needs_no_account_reaches_settings_of_webhooks_alone(template: Template) -> None:
+    """Accounts lie in the same table: the API may not write one, and whoever announces may not read one."""
+    narrowed = {
+        (function, action)
+        for function, statement in template.statements()
+        for action in listed(statement["Action"])
+        if any(template.render(it).endswith(f"table/{TOPOLOGY.accounts_table}") for it in listed(statement["Resource"]))
+        and statement.get("Condition") == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [WEBHOOKS]}}
+    }
+    assert narrowed == {
+        ("relevo-api", "dynamodb:PutItem"), ("relevo-api", "dynamodb:DeleteItem"), ("relevo-relay", "dynamodb:Query"),
+        ("relevo-sentinel", "dynamodb:Query"),
+    }  # fmt: skip
+    assert not WEBHOOKS.startswith("ACCOUNT")
+
+
 def test_each_function_has_a_role_of_its_own_that_only_lambda_may_assume(template: Template) -> None:
     functions = template.of_type("AWS::Lambda::Function").values()
     roles = [found["Role"]["Fn::GetAtt"][0] for found in functions]
@@ -65,6 +82,33 @@ def test_each_function_has_a_role_of_its_own_that_only_lambda_may_assume(templat
         (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
         assert trust["Principal"] == {"Service": "lambda.amazonaws.com"}
         assert "ManagedPolicyArns" not in properties
+
+
+def test_announcements_for_webhooks_reach_their_queue_and_nothing_else_does(template: Template) -> None:
+    (policy,) = [
+        found
+        for found in template.of_type("AWS::SQS::QueuePolicy").values()
+        if template.render(found["Queues"][0]) == f"${{Queue:{TOPOLOGY.webhook_queue}}}"
+    ]
+    _, allowed = policy["PolicyDocument"]["Statement"]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    (rule,) = [name for name, found in template.of_type("AWS::Events::Rule").items() if "EventBusName" in found]
+    assert allowed["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": [rule, "Arn"]}}}
+    wanted = template.resources[rule]["Properties"]
+    assert wanted["EventPattern"] == {
+        "source": ["relevo"], "detail-type": ["OrderEffect"], "detail": {"webhook": [True]},
+    }  # fmt: skip
+    (target,) = wanted["Targets"]
+    assert target["InputPath"] == "$.detail"
+
+
+def test_a_call_that_fails_is_tried_as_often_as_there_are_waits_and_once_before(template: Template) -> None:
+    queues = {found["QueueName"]: found for found in template.of_type("AWS::SQS::Queue").values()}
+    queue = queues[TOPOLOGY.webhook_queue]
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == len(TOPOLOGY.webhook_retry_seconds) + 1
+    assert "FifoQueue" not in queue  # a receiver that fails may not hold up others, and events carry their time
+    assert sum(TOPOLOGY.webhook_retry_seconds) < queue["MessageRetentionPeriod"]
+    assert queue["VisibilityTimeout"] >= 6 * template.functions()["relevo-webhook"]["Timeout"]
 
 
 def test_only_services_invoke_functions_and_only_for_a_source_of_this_stack(template: Template) -> None:
@@ -90,7 +134,7 @@ def test_only_alarms_of_this_account_tell_people(template: Template, region: str
 
 def test_queues_and_the_topic_refuse_plain_http_on_aws(template: Template) -> None:
     policies = template.of_type("AWS::SQS::QueuePolicy") | template.of_type("AWS::SNS::TopicPolicy")
-    assert len(policies) == 2 * len(STATUSES) + 4  # the stream's failures, and three topics
+    assert len(policies) == 2 * len(STATUSES) + 6  # the stream's failures, two of webhooks, and three topics
     for policy in policies.values():
         first = policy["PolicyDocument"]["Statement"][0]["Fn::If"]
         assert first[0] == "OnAws"

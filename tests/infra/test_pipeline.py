@@ -42,7 +42,9 @@ def test_there_is_one_fifo_queue_and_one_fifo_dead_letter_queue_per_status(
         assert "RedrivePolicy" not in dead_letters
         assert dead_letters["MessageRetentionPeriod"] == 14 * 24 * 3600
     others = set(queues) - {name(status) for status in STATUSES for name in (queue_name, dead_letter_queue_name)}
-    assert others == {TOPOLOGY.relay_failures_queue}
+    assert others == {
+        TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_queue, TOPOLOGY.webhook_dead_letter_queue,
+    }  # fmt: skip
 
 
 def test_fifo_queues_are_high_throughput_and_encrypted(queues: dict[str, Mapping]) -> None:

@@ -88,7 +88,7 @@ def test_tables_and_indexes_are_as_warm_as_the_model_says(template: Template, da
 def test_functions_reserve_twice_what_littles_law_asks_for_on_one_region(template: Template) -> None:
     demand = demand_of(peak_alone())
     functions = template.functions()
-    for name in ("api", "authorizer", "health", "relay"):
+    for name in ("api", "authorizer", "health", "relay", "webhook"):
         reserved = functions[function_name(name)]["ReservedConcurrentExecutions"]
         assert reserved >= math.ceil(2 * demand.functions[name].concurrency), name
     for status in STATUSES:

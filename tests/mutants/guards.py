@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import announcements, effects, folding, lanes, leaving, plans, recording, sizes, tokens, viewing
+from tests.mutants import (
+    announcements,
+    effects,
+    folding,
+    lanes,
+    leaving,
+    plans,
+    recording,
+    sizes,
+    tokens,
+    viewing,
+    webhooks,
+)
 
-MODULES: Final = (recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements, plans)
+MODULES: Final = (
+    recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements, plans, webhooks,
+)  # fmt: skip
 EVERY: Final = tuple(mutant for module in MODULES for mutant in module.MUTANTS)

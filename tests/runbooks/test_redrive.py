@@ -13,6 +13,7 @@ import pytest
 
 from runbooks import dead_letters
 from runbooks.dead_letters import Redrive, letter_of, next_move
+from runbooks.webhook_letters import send_back
 from shared.adapters.event_topic import message_of
 from shared.adapters.order_log import OrderLog
 from shared.domain.effects import effect_of
@@ -257,3 +258,28 @@ def test_a_delivered_without_items_is_never_sent_in_vain() -> None:
     assert next_move(letter, effect_is_there=False, sent_for=None, wait=1) == "send"
     assert next_move(letter, effect_is_there=False, sent_for=0.5, wait=1) == "wait"
     assert next_move(letter, effect_is_there=False, sent_for=1.0, wait=1) == "stop"
+
+
+def test_webhook_calls_that_were_given_up_go_back_and_not_more_than_were_there(
+    regions: TwoRegions, queues: Queues
+) -> None:
+    sqs = queues.sqs
+    dead, queue = (
+        sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        for name in (TOPOLOGY.webhook_dead_letter_queue, TOPOLOGY.webhook_queue)
+    )
+    bodies = [f'{{"event_id": "e{number}"}}' for number in range(12)]
+    for body in bodies:
+        sqs.send_message(QueueUrl=dead, MessageBody=body)
+    planned = regions.run("redrive", HERE, "webhooks")
+    assert "about 12 calls of relevo-webhooks-dlq" in planned.output
+    assert dead_letters.depth(sqs, queue) == 0
+    done = regions.run("redrive", HERE, "webhooks", "--yes")
+    assert (done.exit_code, "12 redriven" in done.output) == (0, True)
+    assert dead_letters.depth(sqs, dead) == 0
+    received: list[str] = []
+    while found := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        received += [message["Body"] for message in found]
+    assert sorted(received) == sorted(bodies)
+    sqs.send_message(QueueUrl=dead, MessageBody=bodies[0])
+    assert send_back(sqs, dead_letters=dead, queue=queue, at_most=0) == 0

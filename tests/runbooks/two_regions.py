@@ -90,7 +90,8 @@ class TwoRegions:
         for status in STATUSES:
             for name in (queue_name(status), dead_letter_queue_name(status)):
                 self.client("sqs", region).create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
-        self.client("sqs", region).create_queue(QueueName=TOPOLOGY.relay_failures_queue)
+        for name in (TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_queue, TOPOLOGY.webhook_dead_letter_queue):
+            self.client("sqs", region).create_queue(QueueName=name)
 
     def make_usage_plans(self, region: str) -> None:
         """The plans and everyone's key, as the Region's stack makes them."""

@@ -36,6 +36,7 @@ PROPORTIONAL: dict[str, Callable[[Demand], float]] = {
     "receives": lambda d: d.queue_receives,
     "deletes": lambda d: d.queue_deletes,
     "announced": lambda d: d.effects_announced,
+    "webhooks": lambda d: d.functions["webhook"].concurrency,
     "api": lambda d: d.functions["api"].concurrency,
     "authorizer": lambda d: d.functions["authorizer"].concurrency,
     "processor": lambda d: d.functions["processor"].concurrency,
@@ -244,8 +245,8 @@ def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int
     [
         (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
         (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=98), "all functions reserve 901 at once"),
-        (resized(api=1, processor=209), "the queues' processors may be 1254 at once"),
+        (resized(processor=97), "all functions reserve 905 at once"),
+        (resized(api=1, processor=209), "the queues' functions may be 1264 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),

@@ -117,7 +117,8 @@ function DeadLetters(props: { seen: RegionStatus }) {
   const filled = Object.entries(letters ?? {}).filter(([, depth]) => depth > 0);
   const where = filled.map(([queue, depth]) => {
     const status = named(queue);
-    return `${status ? words.statuses[status] : words.relayQueue}: ${count(depth, language)}`;
+    const name = status ? words.statuses[status] : queue === "webhooks" ? words.webhookQueue : words.relayQueue;
+    return `${name}: ${count(depth, language)}`;
   });
   const note = where.length ? where.join(", ") : age == null ? "" : words.countedAgo(span(age));
   return (

@@ -124,6 +124,7 @@ export const english: Words = {
   unknown: "No data",
   countedAgo: (age) => `counted ${age} ago`,
   relayQueue: "Stream of changes",
+  webhookQueue: "Calls to client systems",
   lastDrill: "Last drill",
   noDrill: "No drill is known here. `make drill` runs one.",
   drills: {

@@ -132,6 +132,7 @@ export const spanish = {
   unknown: "Sin datos",
   countedAgo: (age: string) => `contados hace ${age}`,
   relayQueue: "Flujo de cambios",
+  webhookQueue: "Avisos a sistemas clientes",
   lastDrill: "Último simulacro",
   noDrill: "Aquí no consta ningún simulacro. Se hace con «make drill».",
   drills: {
