@@ -12,10 +12,9 @@ from regions.objectives import API_NAMESPACE, STAGE, bad_share
 from regions.signals import MINUTE, NAMESPACE, metric
 from shared.alarms import ALARMS, PREFIX
 from shared.slo import ALARM_LIMITS, BUDGET_OBJECTIVES, LATENCY_MS
-from shared.topology import STATUSES, Topology, dead_letter_queue_name, function_name, queue_name
+from shared.topology import PARTS, STATUSES, Topology, dead_letter_queue_name, function_name, queue_name
 
 WIDTH = 24
-PARTS = ("api", "authorizer", "health", "relay", "sentinel", *(f"processor_{status}" for status in STATUSES))
 
 
 class Dashboard(Construct):

@@ -40,5 +40,6 @@ DURATIONS: Final = {
     "relay record": Duration(5, "assumed", "2026-11-21", "two calls an order, eight orders side by side, doubled"),
     "processor": Duration(40, "assumed", "2026-11-21", "one write and Lambda's own part; one message an invocation"),
     "view transaction": Duration(10, "assumed", "2026-11-21", "how long a transaction holds the items that it writes"),
+    "import take": Duration(870_000, "set by the code", "2026-11-21", "a file is read until the time limit is near"),
     "sentinel": Duration(57_000, "set by the code", "2026-11-21", "looks until its minute is nearly over"),
 }

@@ -6,7 +6,7 @@ The request path has 10 s in all, so a call gets 1 s to connect and 2 s to answe
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
@@ -60,3 +60,13 @@ def events() -> EventBridgeClient:
 @cache
 def sqs() -> SQSClient:
     return boto3.client("sqs", config=_PATIENT)
+
+
+@cache
+def s3() -> Any:
+    return boto3.client("s3", config=_PATIENT)
+
+
+@cache
+def functions() -> Any:
+    return boto3.client("lambda", config=_PATIENT)
