@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.demand import NEW_TABLE_READS, NEW_TABLE_WRITES, PARTITION_WRITES, Demand, alone, demand_of, peak_alone
+from shared.demand import (
+    NEW_TABLE_READS,
+    NEW_TABLE_WRITES,
+    PARTITION_WRITES,
+    Demand,
+    Load,
+    alone,
+    demand_of,
+    imported_at_most,
+    peak_alone,
+)
+from shared.durations import DURATIONS
 from shared.quotas import (
     ACCOUNT_CONCURRENCY,
     GATEWAY_REQUESTS,
@@ -37,6 +48,8 @@ FIREWALL_WINDOW_SECONDS: Final = 300
 FIREWALL_MARGIN: Final = 1.5
 LEAST_LOGINS_PER_WINDOW: Final = 300
 LEAST_PER_WINDOW: Final = 10  # WAF takes no lower limit
+# Lambda ends a chain in which a function calls itself some 16 times; an import must be over before.
+MOST_HAND_OVERS: Final = 12
 WARM_MARGIN: Final = 2.0
 WARM_STEP: Final = 1000.0
 
@@ -79,7 +92,7 @@ class Sizes:
 
 def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
     """The sizes of either Region: one has to carry the other's load too."""
-    demand = demand_of(peak_alone(topology), topology)
+    demand = demand_of(_busiest(topology), topology)
     load = demand.load
     return Sizes(
         write=_pace(load.orders * THROTTLE_HEADROOM),
@@ -106,7 +119,7 @@ def check(topology: Topology = TOPOLOGY) -> None:
 
 def disagreements(topology: Topology) -> Iterator[str]:
     """Name what the largest step on one Region alone needs and does not get."""
-    demand = demand_of(peak_alone(topology), topology)
+    demand = demand_of(_busiest(topology), topology)
     step = f"{max(topology.baseline.steps)}x on one Region"
     for name, size in functions_of(topology).items():
         needed = needed_concurrency(name, demand)
@@ -121,6 +134,7 @@ def disagreements(topology: Topology) -> Iterator[str]:
     polled = topology.processor.reserved_concurrency * len(STATUSES)
     if polled > QUEUE_SOURCE_CONCURRENCY:
         yield f"the queues' processors may be {polled} at once, but Lambda polls for {QUEUE_SOURCE_CONCURRENCY}"
+    yield from _imports(topology)
     yield from _hot_keys(topology)
     sizes = sizes_of(topology)
     for what, pace, rate in (
@@ -139,6 +153,25 @@ def disagreements(topology: Topology) -> Iterator[str]:
             yield f"the {table} would be warm for {warmth.reads} reads and {warmth.writes} writes, above {TABLE_UNITS}"
 
 
+def _busiest(topology: Topology) -> Load:
+    """All clients on one Region, and a file being imported beside them."""
+    return replace(peak_alone(topology), imported=imported_at_most(topology))
+
+
+def _imports(topology: Topology) -> Iterator[str]:
+    """Name what files of orders would take away from clients, or never come to the end of."""
+    orders = peak_alone(topology).orders
+    imported = imported_at_most(topology) * len(topology.regions)
+    if orders + imported > topology.keys_carry:
+        yield (
+            f"imports in all Regions make {imported:g} orders/s beside {orders:g}/s of clients, but keys are "
+            f"spread for {topology.keys_carry:g}/s"
+        )
+    takes = topology.imports.rows / topology.imports.orders_per_second / DURATIONS["import take"].seconds
+    if takes > MOST_HAND_OVERS:
+        yield f"{topology.imports.rows} rows take {takes:.0f} invocations of the importer, but Lambda stops such chains"
+
+
 def _hot_keys(topology: Topology) -> Iterator[str]:
     """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone."""
     growth = topology.baseline
@@ -155,7 +188,8 @@ def _hot_keys(topology: Topology) -> Iterator[str]:
 
 def functions_of(topology: Topology) -> dict[str, Function]:
     """The functions whose work follows from the load, by the names that a demand uses."""
-    return {name: getattr(topology, name) for name in ("api", "authorizer", "health", "relay", "processor", "sentinel")}
+    names = ("api", "authorizer", "health", "relay", "processor", "importer", "sentinel")
+    return {name: getattr(topology, name) for name in names}
 
 
 def reserved_in_all(topology: Topology) -> int:
@@ -168,7 +202,7 @@ def reserved_in_all(topology: Topology) -> int:
 
 def needed_concurrency(name: str, demand: Demand) -> int:
     """What a function has to reserve: Little's law with a margin, and a place for each shard of the stream."""
-    if name == "sentinel":
+    if name in ("sentinel", "importer"):
         return 1  # alone by design, and busy nearly all the time
     needed = math.ceil(demand.functions[name].concurrency * CONCURRENCY_MARGIN)
     return max(needed, demand.stream_shards) if name == "relay" else needed

@@ -23,6 +23,8 @@ from shared.domain.auth import Account, hash_password
 from shared.topology import PARTS, TOPOLOGY, live_function
 
 USERNAME: Final = "lab"
+# Rarely at work, so no worker waits for it.
+STARTED_BY_WORK: Final = ("importer",)
 CALL_SECONDS: Final = 60.0
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
 SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 5, "health": 1, "authorizer": 1}
@@ -62,7 +64,7 @@ def wait_for_account(seat: Seat, account: LabAccount, *, patience_seconds: float
 
 def prepare_workers(seat: Seat) -> None:
     """Start one worker of every function, of the version that its alias names: nobody calls another one."""
-    _prepare(seat, PARTS)
+    _prepare(seat, tuple(part for part in PARTS if part not in STARTED_BY_WORK))
 
 
 def prepare_spares(seat: Seat) -> None:
