@@ -31,7 +31,8 @@ from shared.topology import STATUSES, Topology, dead_letter_queue_name, function
 
 REGION_IMPAIRED = ALARM["region-impaired"]
 PROCESSORS = tuple(f"processor_{status}" for status in STATUSES)
-# What serves clients or their orders; a second sentinel is refused by design, and deployments tell by themselves.
+# What serves clients or their orders; a second sentinel and a second import at a time are refused by design, and
+# deployments tell by themselves.
 THROTTLED_PARTS = ("api", "authorizer", "health", "relay", *PROCESSORS)
 MINUTES_HELD = 3
 
@@ -160,6 +161,20 @@ def dead_letters(signals: Signals) -> list[cloudwatch.Alarm]:
     return [
         _filled(signals, f"dead-letters-{status}".replace("_", "-"), dead_letter_queue_name(status), alarm)
         for status in STATUSES
+    ] + [
+        _happened(
+            signals,
+            "import-given-up",
+            # However it ended: tried too often, no right to write its result, or a chain that Lambda stopped.
+            metric(
+                "AsyncEventsDropped",
+                of={"FunctionName": function_name("importer")},
+                namespace="AWS/Lambda",
+                statistic="Sum",
+                period=FIVE_MINUTES,
+            ),
+            alarm,
+        )
     ]
 
 

@@ -24,7 +24,7 @@ SILENT_SECONDS: Final = 900.0
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(help="A CSV file with a header.", exists=True, dir_okay=False)],
+    file: Annotated[Path, typer.Argument(help="A CSV file with a header.")],
     region: Annotated[
         str, typer.Option(help="The Region that is to take it; either will do.", callback=one_region)
     ] = TOPOLOGY.owner_region,
@@ -37,6 +37,8 @@ def import_file(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Import orders from a CSV file, at once; importing it again, or in the other Region, changes nothing."""
+    if not file.is_file():
+        refuse(f"there is no file {file}", 2)
     target = current_target()
     account = account or target.account
     if account is None:

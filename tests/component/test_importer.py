@@ -123,7 +123,9 @@ def test_rows_of_one_order_that_follow_one_another_are_its_items(importing: Regi
     assert counts(run(importing, HEADER + rows)) == (3, 2, 0, 0)
     (first, _) = importing.log_items("event")
     assert [(item["product"], item["quantity"]) for item in first["items"]] == [("Café", 1), ("Panela", 2)]
-    contradicting = "CE-3,created,Café,1,1,Cali,,\nCE-3,created,Panela,1,1,Pasto,,\nCE-4,created,,,,,,\nCE-4,created,,,,,,\n"
+    contradicting = (
+        "CE-3,created,Café,1,1,Cali,,\nCE-3,created,Panela,1,1,Pasto,,\nCE-4,created,,,,,,\nCE-4,created,,,,,,\n"
+    )
     assert counts(run(importing, HEADER + contradicting)) == (4, 0, 0, 2)
     assert [row[:2] for row in errors(importing)[1:-1]] == [["3", "city"], ["5", "product"]]
 

@@ -23,7 +23,7 @@ SIGNAL = "relevo-signal-"
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "5XXError", "Latency"},
     "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
-    "AWS/Lambda": {"IteratorAge", "Throttles", "Errors"},
+    "AWS/Lambda": {"AsyncEventsDropped", "IteratorAge", "Throttles", "Errors"},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
 }
 

@@ -43,10 +43,11 @@ PROCEDURES = {
     "capacity-request",
     "drill-day",
     "drills-on-aws",
+    "imports",
 }
 MOST_LINES = 110  # two screens
 # They act without being asked twice, so they may not stand where nothing is to be changed.
-ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add")
+ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add", "import")
 # They ask and write in the healthy side alone: test_leaving_a_region.py holds them to it.
 FROM_THE_HEALTHY_SIDE = {"drain", "evacuate", "takeover status"}
 AWS_READS = ("describe-", "list-", "get-", "lookup-", "tail")
