@@ -48,7 +48,7 @@ class Imports(Construct):
             cdk.Validations.of(role).acknowledge(
                 cdk.Acknowledgment(
                     id=f"AwsSolutions-IAM5[Resource::arn:aws:s3:::{name}/{folder}*]",
-                    reason="Files are named by those who send them; they all lie in this folder, and nothing else does.",
+                    reason="Files are named by those who send them; all lie in this folder, and nothing else does.",
                 )
             )
         itself = cdk.Stack.of(self).format_arn(

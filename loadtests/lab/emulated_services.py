@@ -70,7 +70,7 @@ def keep_asynchronous_calls(lambda_svc: Any) -> None:
             time.sleep(SCHEDULE_LOOK_SECONDS)
 
     lambda_svc.invoke_async_with_retry = call_marked
-    lambda_svc._execute_function = execute_in_turn
+    lambda_svc._execute_function = execute_in_turn  # noqa: SLF001
 
 
 def reserve_for_versions(lambda_svc: Any) -> None:
