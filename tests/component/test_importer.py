@@ -69,7 +69,8 @@ def test_a_row_is_the_very_command_that_the_api_takes(importing: RegionUnderTest
     header = "order_id;status;courier;product;price;quantity;occurred_at;city;note;attempt;key"
     run(
         importing,
-        f"{header}\nCE-1;failed;Luis;Café «Huila»;32000,50;2;{moment};Bogotá;nadie;2;k-1\n;created;;Panela;4500;;;;;;k-2\n",
+        f"{header}\nCE-1;failed;Luis;Café «Huila»;32000,50;2;{moment};Bogotá;nadie;2;k-1\n"
+        ";created;;Panela;4500;;;;;;k-2\n",
     )
     imported = {item["event_id"] for item in importing.log_items("event")}
     body = {
@@ -131,7 +132,8 @@ def test_rows_of_one_order_that_follow_one_another_are_its_items(importing: Regi
 
 
 def test_an_order_whose_rows_cannot_all_be_read_is_not_registered_in_part(importing: RegionUnderTest) -> None:
-    rows = b"CE-1,created,Caf\xc3\xa9,1,1,,,\nCE-1,created,Caf\xe9,1,1,,,\nCE-1,created,Panela,1\nCE-2,created,Arepa,1,1,,,\n"
+    rows = b"CE-1,created,Caf\xc3\xa9,1,1,,,\nCE-1,created,Caf\xe9,1,1,,,\nCE-1,created,Panela,1\n"
+    rows += b"CE-2,created,Arepa,1,1,,,\n"
     assert counts(run(importing, HEADER.encode() + rows)) == (4, 1, 0, 1)
     assert [item["order_id"] for item in importing.log_items("event")] == ["CE-2"]
 
