@@ -159,23 +159,17 @@ def _busiest(topology: Topology) -> Load:
 
 
 def _imports(topology: Topology) -> Iterator[str]:
-    """Name what files of orders would take away from clients, or never come to the end of."""
-    orders = peak_alone(topology).orders
-    imported = imported_at_most(topology) * len(topology.regions)
-    if orders + imported > topology.keys_carry:
-        yield (
-            f"imports in all Regions make {imported:g} orders/s beside {orders:g}/s of clients, but keys are "
-            f"spread for {topology.keys_carry:g}/s"
-        )
+    """Name an import that would never come to its end."""
     takes = topology.imports.rows / topology.imports.orders_per_second / DURATIONS["import take"].seconds
     if takes > MOST_HAND_OVERS:
         yield f"{topology.imports.rows} rows take {takes:.0f} invocations of the importer, but Lambda stops such chains"
 
 
 def _hot_keys(topology: Topology) -> Iterator[str]:
-    """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone."""
+    """Name what one key has to carry too much of: at 100x, or at the largest step while every Region imports files."""
     growth = topology.baseline
-    multiple = max(topology.keys_carry / growth.orders_per_second, *growth.steps)
+    imported = imported_at_most(topology) * len(topology.regions)
+    multiple = max(topology.keys_carry, peak_alone(topology).orders + imported) / growth.orders_per_second
     demand = demand_of(alone(growth, multiple), topology)
     for quota in QUOTAS:
         used, limit = quota.used(demand), min(quota.limits.values())

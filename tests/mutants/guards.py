@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import announcements, effects, folding, lanes, leaving, recording, sizes, tokens, viewing
+from tests.mutants import announcements, effects, folding, importing, lanes, leaving, recording, sizes, tokens, viewing
 
-MODULES: Final = (recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements)
+MODULES: Final = (recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements, importing)
 EVERY: Final = tuple(mutant for module in MODULES for mutant in module.MUTANTS)

@@ -235,6 +235,10 @@ def resized(**functions: int) -> Topology:
     return dataclasses.replace(TOPOLOGY, **sizes)
 
 
+def importing(**limits: float) -> Topology:
+    return dataclasses.replace(TOPOLOGY, imports=dataclasses.replace(TOPOLOGY.imports, **limits))
+
+
 @pytest.mark.parametrize(
     ("topology", "said"),
     [
@@ -248,6 +252,8 @@ def resized(**functions: int) -> Topology:
         (with_load(300), "the order view would be warm"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(orders=8)), "transactions on a KPI item of orders: 12.5 of"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(products=2)), "transactions on a KPI item of products"),
+        (importing(orders_per_second=150), "transactions on a KPI item of orders"),
+        (importing(rows=500_000), "500000 rows take 13 invocations of the importer"),
         (dataclasses.replace(TOPOLOGY, keys_carry=800), "write units of a key of the pending index: 800.0 of 1,000.0"),
     ],
 )
