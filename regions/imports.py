@@ -35,7 +35,7 @@ class Imports(Construct):
         )
         name = topology.import_bucket(surroundings.region)
         # By name: the bucket needs to know the function, so the function's rights cannot wait for the bucket.
-        arn = cdk.Stack.of(self).format_arn(service="s3", region="", account="", resource=name)
+        arn = cdk.Stack.of(self).format_arn(partition="aws", service="s3", region="", account="", resource=name)
         allow(replicas.order_log, self.function, "Query", "PutItem")
         allow(replicas.accounts, self.function, "Query")
         view.allow(self.function, "GetItem")
@@ -47,7 +47,7 @@ class Imports(Construct):
         for folder in (INBOX, RESULTS):
             cdk.Validations.of(role).acknowledge(
                 cdk.Acknowledgment(
-                    id=f"AwsSolutions-IAM5[Resource::arn:aws:s3:::{name}/{folder}*]",
+                    id=f"AwsSolutions-IAM5[Resource::{arn}/{folder}*]",
                     reason="Files are named by those who send them; all lie in this folder, and nothing else does.",
                 )
             )

@@ -185,7 +185,7 @@ def test_no_alarms_mitigation_calls_aws_in_a_region_that_it_leaves() -> None:
 
 def operations(service: str) -> dict[str, set[str]]:
     """A service's operations as the CLI calls them, with their options."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model("s3" if service == "s3api" else service)
     found = {}
     for name in model.operation_names:
         shape = model.operation_model(name).input_shape

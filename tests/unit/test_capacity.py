@@ -244,7 +244,7 @@ def importing(**limits: float) -> Topology:
     [
         (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
         (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=98), "all functions reserve 901 at once"),
+        (resized(processor=98), "all functions reserve 902 at once"),
         (resized(api=1, processor=209), "the queues' processors may be 1254 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
@@ -253,7 +253,7 @@ def importing(**limits: float) -> Topology:
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(orders=8)), "transactions on a KPI item of orders: 12.5 of"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(products=2)), "transactions on a KPI item of products"),
         (importing(orders_per_second=150), "transactions on a KPI item of orders"),
-        (importing(rows=500_000), "500000 rows take 13 invocations of the importer"),
+        (importing(rows=400_000), "400000 rows take 15 invocations of the importer"),
         (dataclasses.replace(TOPOLOGY, keys_carry=800), "write units of a key of the pending index: 800.0 of 1,000.0"),
     ],
 )
