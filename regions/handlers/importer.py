@@ -54,6 +54,7 @@ class GivenUpError(Exception):
     """The importer ended in the middle of this file too often. Raised so that Lambda counts the event as dropped."""
 
 
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Import the file that S3 tells of, from where the last invocation for it left off."""
     for record in event["Records"]:
@@ -114,7 +115,6 @@ class Import:
             self.progress = before
         self.progress.tries += 1
         if self.progress.tries > MAX_TRIES:
-            self.layout, _ = self._header()
             self._remember_errors()
             reason = f"the importer ended {MAX_TRIES} times near line {self.progress.line}; its log says why"
             self._end("failed", reason)
@@ -134,23 +134,19 @@ class Import:
         except ProblemError as drained:
             raise StoppedError(f"{drained.detail}; put the file into the other Region's bucket") from drained
 
-    def _header(self) -> tuple[Layout, Position]:
-        start = self.files.chunks(self.key, etag=self.etag, start=0, size=min(self.progress.size, MAX_ROW_BYTES))
-        return layout_of(b"".join(start))
-
     def _open(self) -> Position:
         if self.progress.size > IMPORTS.file_bytes:
             raise FileRefusedError(f"the file has more than {IMPORTS.file_bytes} bytes; split it")
-        self.layout, beginning = self._header()
+        head = self.files.chunks(self.key, etag=self.etag, start=0, size=min(self.progress.size, MAX_ROW_BYTES))
+        self.layout, beginning = layout_of(b"".join(head))
+        self.progress.delimiter = self.layout.delimiter
         if not self.progress.offset:
             return beginning
         self._remember_errors()
         return Position(self.progress.offset, self.progress.line)
 
     def _remember_errors(self) -> None:
-        self.errors = self.files.errors(
-            self.key, delimiter=self.layout.delimiter, before_line=max(self.progress.line, 1)
-        )
+        self.errors = self.files.errors(self.key, delimiter=self.progress.delimiter, before_line=self.progress.line)
 
     def _register_everything(self, position: Position, seconds_left: Callable[[], float]) -> bool:
         """Whether the whole file is done; ``False`` when the time is nearly over."""
@@ -168,7 +164,8 @@ class Import:
                 if seconds_left() < HAND_OVER_SECONDS:
                     return False
                 # The promised pace: clients and their orders come first.
-                time.sleep(max(0.0, began + len(batch) / IMPORTS.orders_per_second - time.monotonic()))
+                due = began + settings().time_scale * len(batch) / IMPORTS.orders_per_second
+                time.sleep(max(0.0, due - time.monotonic()))
         return True
 
     def _register(self, batch: list[Entry], pool: ThreadPoolExecutor) -> None:
@@ -211,7 +208,7 @@ class Import:
         self.progress.errors, self.progress.updated_at = len(self.errors), to_text(runtime.now())
         self.progress.complete = complete
         if self.errors or complete:
-            self.files.tell_errors(self.key, self.errors, delimiter=self.layout.delimiter, complete=complete)
+            self.files.tell_errors(self.key, self.errors, delimiter=self.progress.delimiter, complete=complete)
         self.files.tell(self.progress)
 
     def _end(self, state: str, reason: str = "") -> None:

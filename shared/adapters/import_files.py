@@ -47,6 +47,7 @@ class Progress:
     failed: int = 0
     errors: int = 0
     errors_file: str = ""
+    delimiter: str = ","
     offset: int = 0
     line: int = 0
     tries: int = 0  # since the last step forward

@@ -35,7 +35,7 @@ def importing(region: RegionUnderTest) -> RegionUnderTest:
 
 def hurried(region: RegionUnderTest) -> RegionUnderTest:
     module = region.module("importer")
-    module.IMPORTS = replace(module.IMPORTS, orders_per_second=1_000_000.0)
+    module.IMPORTS, module.BATCH = replace(module.IMPORTS, orders_per_second=1_000_000.0), 45
     return region
 
 
@@ -254,6 +254,7 @@ def test_a_file_that_kills_the_importer_ends_visibly(
     found = result(importing)
     assert (found["state"], found["complete"], found["rows"]) == ("failed", True, 45)
     assert "near line 47" in found["reason"]
+    assert errors(importing)[-1][0] == "end"
     importing.importer(told)
     assert result(importing) == found
 
