@@ -166,17 +166,21 @@ def _imports(topology: Topology) -> Iterator[str]:
 
 
 def _hot_keys(topology: Topology) -> Iterator[str]:
-    """Name what one key has to carry too much of: at 100x, or at the largest step while every Region imports files."""
+    """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone.
+
+    What files of orders add in all Regions, for hours at most, may use the room that is otherwise kept free.
+    """
     growth = topology.baseline
-    imported = imported_at_most(topology) * len(topology.regions)
-    multiple = max(topology.keys_carry, peak_alone(topology).orders + imported) / growth.orders_per_second
-    demand = demand_of(alone(growth, multiple), topology)
+    multiple = max(topology.keys_carry / growth.orders_per_second, *growth.steps)
+    load = alone(growth, multiple)
+    with_files = replace(load, imported=imported_at_most(topology) * len(topology.regions))
+    demand, busiest = demand_of(load, topology), demand_of(with_files, topology)
     for quota in QUOTAS:
-        used, limit = quota.used(demand), min(quota.limits.values())
-        if quota.is_of_key and is_red(used, limit):
+        used, most, limit = quota.used(demand), quota.used(busiest), min(quota.limits.values())
+        if quota.is_of_key and (is_red(used, limit) or most > limit):
             yield (
-                f"{quota.name}: {used:,.1f} of {limit:,.1f} {quota.unit} at {demand.load.orders:g} orders/s; "
-                f"{quota.instead}"
+                f"{quota.name}: {used:,.1f} of {limit:,.1f} {quota.unit} at {load.orders:g} orders/s, {most:,.1f} with "
+                f"files of orders; {quota.instead}"
             )
 
 

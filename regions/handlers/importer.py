@@ -102,8 +102,8 @@ class Import:
                 runtime.call_importer({"Records": [record]})
         done = self.progress
         logger.info(
-            "imported", import_id=done.import_id, state=done.state, rows=done.rows, created=done.created,
-            repeats=done.repeats, failed=done.failed,
+            "imported", import_id=done.import_id, state=done.state, rows=done.rows, new=done.created,
+            repeats=done.repeats, refused=done.failed,
         )  # fmt: skip
 
     def _go_on_from_before(self) -> bool:

@@ -39,8 +39,8 @@ MUTANTS: Final = (
         "files of orders count in what keys carry",
         "I9",
         SIZING,
-        "peak_alone(topology).orders + imported)",
-        "peak_alone(topology).orders)",
+        "or most > limit):",
+        "):",
         f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
     ),
     Mutant(
