@@ -23,7 +23,7 @@ SOURCES: Final = ("shared/**/*", "regions/__init__.py", "regions/handlers/**/*")
 SOURCE_SUFFIXES: Final = (".py", ".json")
 
 # botocore describes some 400 services in 30 MB; a function reads only those that it calls.
-SERVICES: Final = ("dynamodb", "events", "secretsmanager", "sns", "sqs")
+SERVICES: Final = ("dynamodb", "events", "lambda", "s3", "secretsmanager", "sns", "sqs")
 SDK_DATA_FILES: Final = ("_retry.json", "endpoints.json", "partitions.json", "sdk-default-configuration.json")
 # Not needed at run time: metadata and scripts, boto3's resource models and examples, the Swagger page of Powertools,
 # urllib3's code for browsers, and zones of dateutil, which botocore never asks for.

@@ -31,7 +31,8 @@ from shared.topology import STATUSES, Topology, dead_letter_queue_name, function
 
 REGION_IMPAIRED = ALARM["region-impaired"]
 PROCESSORS = tuple(f"processor_{status}" for status in STATUSES)
-# What serves clients or their orders; a second sentinel is refused by design, and deployments tell by themselves.
+# What serves clients or their orders; a second sentinel and a second import at a time are refused by design, and
+# deployments tell by themselves.
 THROTTLED_PARTS = ("api", "authorizer", "health", "relay", "webhook", *PROCESSORS)
 MINUTES_HELD = 3
 
@@ -159,7 +160,22 @@ def dead_letters(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]
     alarm = ALARM["dead-letters"]
     queues = {status: dead_letter_queue_name(status) for status in STATUSES}
     queues["webhooks"] = topology.webhook_dead_letter_queue
-    return [_filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()]
+    return [
+        *(_filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()),
+        _happened(
+            signals,
+            "import-given-up",
+            # However it ended: tried too often, no right to write its result, or a chain that Lambda stopped.
+            metric(
+                "AsyncEventsDropped",
+                of={"FunctionName": function_name("importer")},
+                namespace="AWS/Lambda",
+                statistic="Sum",
+                period=FIVE_MINUTES,
+            ),
+            alarm,
+        ),
+    ]
 
 
 def drifted(signals: Signals) -> list[cloudwatch.Alarm]:

@@ -14,6 +14,7 @@ from regions.dashboard import Dashboard
 from regions.faults import Faults
 from regions.firewall import Firewall
 from regions.functions import ProductFunction, Surroundings
+from regions.imports import Imports
 from regions.keyring import Keyring
 from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
 from regions.pipeline import Pipeline
@@ -54,6 +55,7 @@ class RegionStack(cdk.Stack):
             view=view,
             pipeline=pipeline,
         )
+        Imports(self, "Imports", surroundings=surroundings, replicas=replicas, view=view)
         zone = hosted_zone(self, topology)
         api_function = _api_function(self, surroundings, replicas, view, keyring)
         api = Api(

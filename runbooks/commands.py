@@ -7,6 +7,7 @@ import typer
 from runbooks.accounts import app as accounts
 from runbooks.conflicts import app as conflicts
 from runbooks.evacuate import drain, evacuate
+from runbooks.imports import import_file
 from runbooks.keys import app as keys
 from runbooks.readmit import readmit
 from runbooks.reconcile import reconcile
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(takeover, name="takeover")
     app.command()(drain)
     app.command()(evacuate)
+    app.command("import")(import_file)
     app.command()(readmit)
     app.command()(reconcile)
     app.command()(redrive)

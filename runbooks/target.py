@@ -35,6 +35,7 @@ class Target:
     time_scale: float = 1.0
     detection_seconds: float = TOPOLOGY.health_check_interval_seconds * TOPOLOGY.health_check_failure_threshold
     dns_ttl_seconds: float = TOPOLOGY.dns_ttl_seconds
+    account: str | None = None  # with which a person tries the lab
     times: Config = _TIMES
 
     def brief(self) -> Target:
@@ -86,4 +87,5 @@ def current_target(state: Path = LAB_STATE) -> Target:
         float(lab["time_scale"]),
         float(lab["check_interval_seconds"]) * TOPOLOGY.health_check_failure_threshold,
         float(lab["ttl_seconds"]),
+        lab.get("account", {}).get("username"),
     )

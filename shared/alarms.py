@@ -53,7 +53,7 @@ ALARMS: Final = (
     Alarm("view-late", "SEV-2", "orders show on the dashboard later than promised, or not at all"),
     Alarm("error-budget-burning", "SEV-2", "clients get errors or slow answers at a rate that empties the budget"),
     Alarm("error-budget-shrinking", "ticket", "errors or slow answers will use up the budget within its month"),
-    Alarm("dead-letters", "ticket", "messages, webhook calls or records of the stream were given up"),
+    Alarm("dead-letters", "ticket", "messages, webhook calls, stream records or files of orders were given up"),
     Alarm("view-drifted", "ticket", "conflicts, quarantined records, or projections and effects that went wrong"),
     Alarm("takeover-in-progress", "ticket", "this Region does the work of its peer"),
     Alarm("throttled", "ticket", "functions, tables or clients are throttled"),

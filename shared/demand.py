@@ -79,7 +79,13 @@ class Load:
     peer_orders: float = 0.0  # accepted by the peer; they come by replication and are projected here too
     with_peer: bool = True  # whether there is a peer that beats
     viewers: float = 0.0  # dashboard pages that are looked at
+    imported: float = 0.0  # orders out of files; they pass no gateway, and then go the way of all others
     heard: float = 0.0  # of the orders: those that a client system's webhook is told of
+
+    @property
+    def accepted(self) -> float:
+        """All orders that this Region takes."""
+        return self.orders + self.imported
 
     @property
     def logins(self) -> float:
@@ -120,6 +126,11 @@ def alone(growth: Growth, multiple: float) -> Load:
 def peak_alone(topology: Topology = TOPOLOGY) -> Load:
     """The largest growth step on one Region alone: what every size has to carry (I9)."""
     return alone(topology.baseline, max(topology.baseline.steps))
+
+
+def imported_at_most(topology: Topology = TOPOLOGY) -> float:
+    """Orders per second that the files of one Region make."""
+    return topology.imports.orders_per_second * topology.importer.reserved_concurrency
 
 
 def littles_law(per_second: float, seconds: float) -> float:
@@ -181,7 +192,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
     regions_beating = 2 if load.with_peer else 1
     looks = 1 / topology.look_seconds
     heartbeats = topology.heartbeat_keys * looks * regions_beating
-    projected = load.orders + load.peer_orders
+    projected = load.accepted + load.peer_orders
     checkers = len(topology.health_checker_regions) * CHECKERS_PER_REGION
     health = CHECKS_PER_REGION * checkers / topology.health_check_interval_seconds + (looks if load.with_peer else 0)
     authorized = (load.orders + load.reads) * AUTHORIZER_SHARE + load.viewers * viewers.AUTHORIZED
@@ -194,16 +205,17 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         )
     )
     kpi = kpi_load(projected, topology)
-    pending = load.orders * PENDING_INDEX_WRITES_OF_OWN + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER
+    pending = load.accepted * PENDING_INDEX_WRITES_OF_OWN + load.peer_orders * PENDING_INDEX_WRITES_OF_PEER
     relay = _relay(records, shards)
+    takes = load.imported / (topology.imports.orders_per_second * DURATIONS["import take"].seconds)
     freshness = relay.per_second * regions_beating  # once a second and Region at most
-    looked_up = load.orders if load.heard else 0.0
+    looked_up = load.accepted if load.heard else 0.0
     return Demand(
         load=load,
         gateway_requests=load.orders + load.every_read + load.logins + health,
         health_requests=health,
         log_writes=log_writes,
-        log_reads=load.orders * LOG_READS_TO_ACCEPT
+        log_reads=load.accepted * LOG_READS_TO_ACCEPT
         + projected * LOG_READS_TO_PROJECT
         + load.reads * ORDER_SHARE
         + looked_up
@@ -211,7 +223,7 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         + (looks + load.statuses * len(topology.regions)) * topology.heartbeat_keys * 0.5
         + health * 0.5,
         view_writes=projected * (PROJECTION_WRITES + kpi.writes_per_order)
-        + load.orders * NOTES_OF_OWN
+        + load.accepted * NOTES_OF_OWN
         + load.peer_orders * NOTES_OF_PEER
         + freshness
         + load.logins * LOGIN_WRITES
@@ -232,12 +244,12 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
         account_reads=authorized + load.logins * LOGIN_READS + load.heard * HEARD_ACCOUNT_READS,
         stream_records=records,
         stream_shards=shards,
-        events_published=load.orders,
-        queue_sends=load.orders,
-        queue_receives=load.orders + IDLE_RECEIVES_PER_SECOND,
-        queue_deletes=load.orders,
+        events_published=load.accepted,
+        queue_sends=load.accepted,
+        queue_receives=load.accepted + IDLE_RECEIVES_PER_SECOND,
+        queue_deletes=load.accepted,
         queue_looks=DEPTHS_PER_SECOND,
-        effects_announced=load.orders,
+        effects_announced=load.accepted,
         webhook_queue_requests=load.heard * HEARD_QUEUE_REQUESTS + IDLE_RECEIVES_OF_QUEUE,
         aws_calls=_calls(load, projected, relay, topology),
         functions={
@@ -248,8 +260,10 @@ def demand_of(load: Load, topology: Topology = TOPOLOGY) -> Demand:
             "health": _mixed((health, "health")),
             "relay": relay,
             # Worst: all orders have one status, each in a message of its own.
-            "processor": _mixed((load.orders, "processor")),
+            "processor": _mixed((load.accepted, "processor")),
             "webhook": _mixed((load.heard, "webhook")),  # worst: each in a message of its own
+            # One invocation reads for as long as it may, at the pace that the topology sets.
+            "importer": _mixed((takes, "import take")),
             "sentinel": Work(1 / 60, DURATIONS["sentinel"].seconds),
         },
     )  # fmt: skip
@@ -278,18 +292,18 @@ def relay_records_per_second(shards: int) -> float:
 def _calls(load: Load, projected: float, relay: Work, topology: Topology) -> dict[str, float]:
     """Calls by service and operation; a batch of the relay makes one of each of its own."""
     pages = PAGE_SHARE * PAGE_QUERIES * topology.list_keys
-    for_webhooks = (load.orders if load.heard else 0.0) + load.heard * (HEARD_LOG_READS + HEARD_ACCOUNT_READS)
-    queries = load.orders + projected + load.reads * (pages + ORDER_SHARE) + for_webhooks
+    for_webhooks = (load.accepted if load.heard else 0.0) + load.heard * (HEARD_LOG_READS + HEARD_ACCOUNT_READS)
+    queries = load.accepted + projected + load.reads * (pages + ORDER_SHARE) + for_webhooks
     queries += load.statuses * viewers.status_queries(topology)
     with_events = min(relay.per_second, projected)
     return {
         "DynamoDB Query": queries,
-        "DynamoDB PutItem": load.orders * LOG_WRITES,
+        "DynamoDB PutItem": load.accepted * LOG_WRITES,
         "DynamoDB TransactWriteItems": projected,
         "DynamoDB GetItem": load.statuses * viewers.status_gets(topology),
         "DynamoDB BatchGetItem": with_events + load.figures * METRICS_CALLS,
         "DynamoDB BatchWriteItem": relay.per_second,
-        "SNS PublishBatch": min(with_events, load.orders),
-        "EventBridge PutEvents": min(with_events, load.orders),
+        "SNS PublishBatch": min(with_events, load.accepted),
+        "EventBridge PutEvents": min(with_events, load.accepted),
         "SQS GetQueueAttributes": DEPTHS_PER_SECOND,
     }

@@ -41,5 +41,6 @@ DURATIONS: Final = {
     "processor": Duration(40, "assumed", "2026-11-21", "one write and Lambda's own part; one message an invocation"),
     "webhook": Duration(250, "assumed", "2026-11-21", "three queries, and a receiver that answers within 200 ms"),
     "view transaction": Duration(10, "assumed", "2026-11-21", "how long a transaction holds the items that it writes"),
+    "import take": Duration(870_000, "set by the code", "2026-11-21", "a file is read until the time limit is near"),
     "sentinel": Duration(57_000, "set by the code", "2026-11-21", "looks until its minute is nearly over"),
 }

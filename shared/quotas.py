@@ -137,7 +137,7 @@ QUOTAS: Final = (
     _fifo_calls("ReceiveMessage", lambda d: d.queue_receives),
     _fifo_calls("DeleteMessage", lambda d: d.queue_deletes),
     Quota("SQS", "FIFO messages in flight in a queue", "messages", _both(120_000),
-          lambda d: littles_law(d.load.orders, d.functions["processor"].seconds), "botocore's service model of SQS",
+          lambda d: littles_law(d.load.accepted, d.functions["processor"].seconds), "botocore's service model of SQS",
           instead="no quota: raise the processor's concurrency"),
     Quota("EventBridge", "PutEvents calls", "calls/s", {LARGE_REGION: 10_000, SMALL_REGION: 2_400},
           lambda d: d.effects_announced, "EventBridge user guide, quotas"),

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.demand import NEW_TABLE_READS, NEW_TABLE_WRITES, PARTITION_WRITES, Demand, alone, demand_of, peak_alone
+from shared.demand import (
+    NEW_TABLE_READS,
+    NEW_TABLE_WRITES,
+    PARTITION_WRITES,
+    Demand,
+    Load,
+    alone,
+    demand_of,
+    imported_at_most,
+    peak_alone,
+)
+from shared.durations import DURATIONS
 from shared.hot_keys import DAY_SECONDS
 from shared.quotas import (
     ACCOUNT_CONCURRENCY,
@@ -38,9 +49,11 @@ FIREWALL_WINDOW_SECONDS: Final = 300
 FIREWALL_MARGIN: Final = 1.5
 LEAST_LOGINS_PER_WINDOW: Final = 300
 LEAST_PER_WINDOW: Final = 10  # WAF takes no lower limit
+# Lambda ends a chain in which a function calls itself some 16 times; an import must be over before.
+MOST_HAND_OVERS: Final = 12
 WARM_MARGIN: Final = 2.0
 WARM_STEP: Final = 1000.0
-_OF_LOAD: Final = ("api", "authorizer", "health", "relay", "processor", "webhook", "sentinel")
+_OF_LOAD: Final = ("api", "authorizer", "health", "relay", "processor", "webhook", "importer", "sentinel")
 
 
 class SizingError(ValueError):
@@ -81,7 +94,7 @@ class Sizes:
 
 def sizes_of(topology: Topology = TOPOLOGY) -> Sizes:
     """The sizes of either Region: one has to carry the other's load too."""
-    demand = demand_of(peak_alone(topology), topology)
+    demand = demand_of(_busiest(topology), topology)
     load = demand.load
     return Sizes(
         write=_pace(load.orders * THROTTLE_HEADROOM),
@@ -108,7 +121,7 @@ def check(topology: Topology = TOPOLOGY) -> None:
 
 def disagreements(topology: Topology) -> Iterator[str]:
     """Name what the largest step on one Region alone needs and does not get."""
-    demand = demand_of(peak_alone(topology), topology)
+    demand = demand_of(_busiest(topology), topology)
     step = f"{max(topology.baseline.steps)}x on one Region"
     for name, size in functions_of(topology).items():
         needed = needed_concurrency(name, demand)
@@ -123,6 +136,7 @@ def disagreements(topology: Topology) -> Iterator[str]:
     polled = topology.processor.reserved_concurrency * len(STATUSES) + topology.webhook.reserved_concurrency
     if polled > QUEUE_SOURCE_CONCURRENCY:
         yield f"the queues' functions may be {polled} at once, but Lambda polls for {QUEUE_SOURCE_CONCURRENCY}"
+    yield from _imports(topology)
     yield from _hot_keys(topology)
     sizes = sizes_of(topology)
     for what, pace, rate in (
@@ -160,17 +174,34 @@ def _plans(topology: Topology, sizes: Sizes) -> Iterator[str]:
             yield f"plan {plan.name} cannot use up {plan.requests_a_day} requests a day at its rate"
 
 
+def _busiest(topology: Topology) -> Load:
+    """All clients on one Region, and a file being imported beside them."""
+    return replace(peak_alone(topology), imported=imported_at_most(topology))
+
+
+def _imports(topology: Topology) -> Iterator[str]:
+    """Name an import that would never come to its end."""
+    takes = topology.imports.rows / topology.imports.orders_per_second / DURATIONS["import take"].seconds
+    if takes > MOST_HAND_OVERS:
+        yield f"{topology.imports.rows} rows take {takes:.0f} invocations of the importer, but Lambda stops such chains"
+
+
 def _hot_keys(topology: Topology) -> Iterator[str]:
-    """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone."""
+    """Name what one key has to carry too much of, at 100x or at the largest step on one Region alone.
+
+    What files of orders add in all Regions, for hours at most, may use the room that is otherwise kept free.
+    """
     growth = topology.baseline
     multiple = max(topology.keys_carry / growth.orders_per_second, *growth.steps)
-    demand = demand_of(alone(growth, multiple), topology)
+    load = alone(growth, multiple)
+    with_files = replace(load, imported=imported_at_most(topology) * len(topology.regions))
+    demand, busiest = demand_of(load, topology), demand_of(with_files, topology)
     for quota in QUOTAS:
-        used, limit = quota.used(demand), min(quota.limits.values())
-        if quota.is_of_key and is_red(used, limit):
+        used, most, limit = quota.used(demand), quota.used(busiest), min(quota.limits.values())
+        if quota.is_of_key and (is_red(used, limit) or most > limit):
             yield (
-                f"{quota.name}: {used:,.1f} of {limit:,.1f} {quota.unit} at {demand.load.orders:g} orders/s; "
-                f"{quota.instead}"
+                f"{quota.name}: {used:,.1f} of {limit:,.1f} {quota.unit} at {load.orders:g} orders/s, {most:,.1f} with "
+                f"files of orders; {quota.instead}"
             )
 
 
@@ -189,7 +220,7 @@ def reserved_in_all(topology: Topology) -> int:
 
 def needed_concurrency(name: str, demand: Demand) -> int:
     """What a function has to reserve: Little's law with a margin, and a place for each shard of the stream."""
-    if name == "sentinel":
+    if name in ("sentinel", "importer"):
         return 1  # alone by design, and busy nearly all the time
     needed = math.ceil(demand.functions[name].concurrency * CONCURRENCY_MARGIN)
     return max(needed, demand.stream_shards) if name == "relay" else needed

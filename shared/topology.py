@@ -58,6 +58,18 @@ class KpiItems:
 
 
 @dataclass(frozen=True)
+class Imports:
+    """What one Region takes out of files of orders, and how fast: clients and their orders come first."""
+
+    orders_per_second: float = 30.0  # of one file, before TimeScale; the importer's reserved concurrency says how many
+    side_by_side: int = 8  # orders registered at the same time
+    file_bytes: int = 50 * 1024 * 1024
+    rows: int = 200_000
+    errors: int = 5_000  # then it is the wrong file, and the import stops
+    days_kept: int = 30  # files and their results; the log keeps the orders
+
+
+@dataclass(frozen=True)
 class Function:
     """Memory, time limit and concurrency of one Lambda function.
 
@@ -145,6 +157,7 @@ class Topology:
     # Off, no plan is counted and no method asks for a key. A Region in service that does not have the keys yet takes
     # them with one release, and is told to ask for them with the next: `relevo release` sees to that.
     counts_plans: bool = True
+    imports: Imports = Imports()
 
     health_check_interval_seconds: int = 10
     health_check_failure_threshold: int = 2
@@ -156,6 +169,8 @@ class Topology:
     processor: Function = Function(memory_mb=512, timeout_seconds=15, reserved_concurrency=30)
     sentinel: Function = Function(memory_mb=512, timeout_seconds=60, reserved_concurrency=1)
     webhook: Function = Function(memory_mb=512, timeout_seconds=30, reserved_concurrency=10)
+    # One file at a time; the next one waits. It hands over to itself before its time is over.
+    importer: Function = Function(memory_mb=512, timeout_seconds=900, reserved_concurrency=1)
     stream_arn: Function = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)  # called by deployments
 
     @property
@@ -170,6 +185,10 @@ class Topology:
     def site_bucket(self, region: str) -> str:
         """Where a Region keeps its copy of the dashboard page; no dots, or TLS to S3 would fail."""
         return f"{self.domain.replace('.', '-')}-site-{region}"
+
+    def import_bucket(self, region: str) -> str:
+        """Where a Region takes files of orders."""
+        return f"{self.domain.replace('.', '-')}-import-{region}"
 
     @property
     def region_names(self) -> tuple[str, ...]:
@@ -197,7 +216,8 @@ def live_function(part: str) -> str:
 
 # Every function that serves clients or their orders; `stream_arn` serves deployments.
 PARTS: Final = (
-    "api", "authorizer", "health", "relay", "sentinel", "webhook", *(f"processor_{status}" for status in STATUSES),
+    "api", "authorizer", "health", "relay", "sentinel", "webhook", "importer",
+    *(f"processor_{status}" for status in STATUSES),
 )  # fmt: skip
 
 

@@ -18,6 +18,10 @@ SECRET = "arn:aws:secretsmanager:{region}:${{AWS::AccountId}}:secret:relevo/keyr
 TOPIC = "${{Topic:relevo-events.fifo}}"
 BUS = "${{EventBus:relevo-effects.Arn}}"
 
+IMPORTS = "arn:aws:s3:::cargo-test-import-{region}"
+INBOX, RESULTS = f"{IMPORTS}/inbox/*", f"{IMPORTS}/results/*"
+IMPORTER = "arn:aws:lambda:{region}:${{AWS::AccountId}}:function:relevo-importer:live"
+
 Grants = dict[str, set[str]]  # actions by resource
 
 READ_SECRET: Grants = {SECRET: {"secretsmanager:GetSecretValue"}}
@@ -67,6 +71,15 @@ CALLED: dict[str, Grants] = {
         LOG: on_dynamodb("Query"),
         ACCOUNTS: on_dynamodb("Query"),
         queue(TOPOLOGY.webhook_queue): {"sqs:ChangeMessageVisibility"},
+    },
+    "importer": {
+        LOG: on_dynamodb("Query", "PutItem"),
+        ACCOUNTS: on_dynamodb("Query"),
+        VIEW: on_dynamodb("GetItem"),
+        INBOX: {"s3:GetObject"},
+        RESULTS: {"s3:GetObject", "s3:PutObject"},
+        IMPORTS: {"s3:ListBucket"},
+        IMPORTER: {"lambda:InvokeFunction"},
     },
     "stream_arn": {LOG: on_dynamodb("DescribeTable")},
     **{f"processor_{status}": PROCESSOR for status in STATUSES},

@@ -9,7 +9,7 @@ from loadtests.drills.lab_access import LabError
 from loadtests.drills.packages import Package, deployed_asset
 from loadtests.drills.target import DrillRegion
 from loadtests.lab.gateway import PREPARE
-from loadtests.lab.warming import SPARE_WORKERS
+from loadtests.lab.warming import SPARE_WORKERS, LEFT_COLD
 from shared.topology import LIVE, PARTS, function_name, live_function
 
 CALL_SECONDS = 60.0
@@ -29,7 +29,8 @@ class Rollout:
         self._s3.put_object(Bucket=bucket, Key=key, Body=package.file.read_bytes())
         for part in PARTS:
             self._replace(function_name(part), bucket, key)
-            if part != "sentinel":  # its schedule starts it, and no second one may run beside it
+            # The sentinel's schedule starts it, and no second one may run beside it.
+            if part not in ("sentinel", *LEFT_COLD):
                 self._warm(live_function(part), 1 + SPARE_WORKERS.get(part, 0))
         if not self.runs(package):
             raise LabError(f"not every function of {self.region.name} runs {package.name} after its release")

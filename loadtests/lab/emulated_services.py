@@ -11,6 +11,7 @@ from typing import Any, Final
 
 SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
+ASYNCHRONOUS_CALL_SECONDS: Final = 6 * 3600.0
 PRINCIPAL_SECONDS: Final = 1.0
 LATEST: Final = "$LATEST"
 KEY: Final = "usageIdentifierKey"
@@ -47,6 +48,30 @@ def keep_schedules(eventbridge: Any, lambda_svc: Any, scale: float) -> None:
     eventbridge._parse_rate_seconds = scaled_rate_seconds  # noqa: SLF001
     eventbridge._SCHEDULER_TICK_INTERVAL = SCHEDULE_LOOK_SECONDS  # noqa: SLF001
     eventbridge._dispatch_to_lambda = dispatch  # noqa: SLF001
+
+
+def keep_asynchronous_calls(lambda_svc: Any) -> None:
+    """Let an asynchronous call that is throttled wait its turn: it counted as a failed try, and three drop the call."""
+    call, execute = lambda_svc.invoke_async_with_retry, lambda_svc._execute_function  # noqa: SLF001
+    asynchronous = ContextVar("asynchronous", default=False)  # MiniStack takes the context into the call's thread
+
+    def call_marked(function: Any, event: object) -> None:
+        token = asynchronous.set(True)
+        try:
+            call(function, event)
+        finally:
+            asynchronous.reset(token)
+
+    def execute_in_turn(function: Any, event: object) -> Any:
+        deadline = time.monotonic() + ASYNCHRONOUS_CALL_SECONDS
+        while True:
+            result = execute(function, event)
+            if not (asynchronous.get() and result.get("throttle")) or time.monotonic() > deadline:
+                return result
+            time.sleep(SCHEDULE_LOOK_SECONDS)
+
+    lambda_svc.invoke_async_with_retry = call_marked
+    lambda_svc._execute_function = execute_in_turn  # noqa: SLF001
 
 
 def reserve_for_versions(lambda_svc: Any) -> None:

@@ -24,6 +24,7 @@ import uvicorn
 from loadtests.lab.call_record import record_calls
 from loadtests.lab.emulated_services import (
     give_up_health,
+    keep_asynchronous_calls,
     keep_schedules,
     know_fifo_topics,
     know_keys_of_authorizers,
@@ -51,6 +52,7 @@ PREPARE: Final = {"relevo-lab": "prepare"}
 CHANGES: Final = (
     "MiniStack answers its own health only under /_ministack/health: /health is the product's",
     "schedules are looked at twice a second, and a throttled scheduled invocation waits up to a minute, as on AWS",
+    "a throttled asynchronous call waits its turn for six hours, as on AWS",
     "the rates of schedules follow the lab's time scale, as every wait of the product does",
     "what a function reserves holds for calls by its alias, as on AWS",
     "a worker that fails takes no other worker of its function with it",
@@ -296,6 +298,7 @@ def main() -> None:
     )
 
     give_up_health(app)
+    keep_asynchronous_calls(lambda_svc)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
     reserve_for_versions(lambda_svc)
     prepare_workers(lambda_runtime.Worker)

@@ -24,8 +24,8 @@ from shared.topology import PARTS, TOPOLOGY, live_function
 
 USERNAME: Final = "lab"
 CALL_SECONDS: Final = 60.0
-# Nobody waits for a webhook's first call, and most labs have no subscription: no process for that.
-LEFT_COLD: Final = ("webhook",)
+# Nobody waits for their first call, and most labs have neither subscriptions nor files: no process for that.
+LEFT_COLD: Final = ("webhook", "importer")
 # Workers that stand ready beside the first one, where many requests or shards are side by side.
 SPARE_WORKERS: Final[Mapping[str, int]] = {"relay": 3, "api": 5, "health": 1, "authorizer": 1}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 
@@ -13,6 +15,7 @@ from shared.adapters.control import Control
 from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.effect_bus import EffectBus
 from shared.adapters.event_topic import EventTopic
+from shared.adapters.import_files import ImportFiles
 from shared.adapters.keyring import KeyringSource
 from shared.adapters.login_tries import LoginTries
 from shared.adapters.order_log import OrderLog
@@ -24,6 +27,7 @@ from shared.adapters.reports import Reports
 from shared.adapters.settings import settings
 from shared.adapters.view_notes import ViewNotes
 from shared.adapters.webhooks import Listeners, Webhooks
+from shared.topology import live_function
 
 logger = Logger()
 metrics = Metrics()
@@ -135,3 +139,14 @@ def effect_bus() -> EffectBus:
 @cache
 def webhooks() -> Webhooks:
     return Webhooks(clients.dynamodb(), settings().accounts_table)
+
+
+def import_files(bucket: str) -> ImportFiles:
+    return ImportFiles(clients.s3(), bucket)
+
+
+def call_importer(event: Mapping[str, object]) -> None:
+    """Start the next invocation of the importer and do not wait for it."""
+    clients.functions().invoke(
+        FunctionName=live_function("importer"), InvocationType="Event", Payload=json.dumps(event).encode()
+    )

@@ -93,3 +93,13 @@ def events() -> EventBridgeClient:
 @cache
 def sqs() -> SQSClient:
     return boto3.client("sqs", config=_PATIENT)
+
+
+@cache
+def s3() -> Any:
+    return boto3.client("s3", config=_PATIENT)
+
+
+@cache
+def functions() -> Any:
+    return boto3.client("lambda", config=_PATIENT)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
+
 from shared.adapters import clients
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import LIVE, STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
 
 REGION, PEER = "us-east-1", "us-east-2"
 KEYS = {"K1": "first-key-of-the-keyring-of-the-tests", "K2": "second-key-of-the-keyring-of-the-tests"}
@@ -79,9 +83,25 @@ def _keyed(partition: str, sort: str) -> dict[str, Any]:
     }
 
 
+def create_importer() -> None:
+    """The import bucket, and a function behind the importer's alias: what is called is counted, nothing runs."""
+    clients.s3().create_bucket(Bucket=TOPOLOGY.import_bucket(REGION))
+    trust = json.dumps({"Version": "2012-10-17", "Statement": []})
+    role = boto3.client("iam").create_role(RoleName="importer", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    package = io.BytesIO()
+    zipfile.ZipFile(package, "w").close()
+    functions = clients.functions()
+    functions.create_function(
+        FunctionName=function_name("importer"), Runtime="python3.13", Role=role, Handler="a.b", Publish=True,
+        Code={"ZipFile": package.getvalue()},
+    )  # fmt: skip
+    functions.create_alias(FunctionName=function_name("importer"), Name=LIVE, FunctionVersion="1")
+
+
 def create_resources() -> dict[str, str]:
     """Everything a Region's functions use; returns the names that are known only afterwards, for the environment."""
     create_tables(clients.dynamodb())
+    create_importer()
     topic = clients.sns().create_topic(
         Name=TOPOLOGY.event_topic, Attributes={"FifoTopic": "true", "ContentBasedDeduplication": "false"}
     )

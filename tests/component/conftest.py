@@ -23,6 +23,7 @@ from pytest_socket import disable_socket, enable_socket
 
 import regions.handlers
 from shared.adapters import clients, keyring, settings
+from shared.topology import TOPOLOGY
 from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
 from tests.component.releases import RECORDINGS, Release
@@ -49,19 +50,19 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counter[str]]:
         calls[model.name] += 1
 
     try:
-        with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        with mock_aws(config={"lambda": {"use_docker": False}}), pytest.MonkeyPatch.context() as patch:
             one_call_at_a_time(patch)
             boto3.setup_default_session()
             boto3.DEFAULT_SESSION.events.register("provide-client-params", WATCH.see)
             for make in (
                 clients.dynamodb, clients.brief_dynamodb, clients.sns, clients.events, clients.sqs,
-                clients.secretsmanager,
+                clients.secretsmanager, clients.s3, clients.functions,
             ):  # fmt: skip
                 make.cache_clear()
                 make().meta.events.register("before-call", count)
             os.environ.update(create_resources())
             forget()
-            for name in ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook"):
+            for name in ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "importer"):
                 importlib.import_module(f"regions.handlers.{name}")
             # Every test imports the handlers afresh: let it find their bytecode, wherever the machine keeps it.
             patch.setattr(sys, "dont_write_bytecode", False)
@@ -97,6 +98,7 @@ def empty_tables() -> None:
     # The one shortcut into moto: making the tables again would take longer than the test.
     for table in get_backend("dynamodb")["123456789012"][REGION].tables.values():
         table.items.clear()
+    get_backend("s3")["123456789012"]["aws"].buckets[TOPOLOGY.import_bucket(REGION)].keys.clear()
 
 
 def begin(aws: Counter[str]) -> RegionUnderTest:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import cache
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote_plus
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
@@ -28,7 +29,7 @@ _serializer, _deserializer = TypeSerializer(), TypeDeserializer()
 
 
 PASSWORD = "una-clave-larga"
-FUNCTIONS = ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "stream_arn")
+FUNCTIONS = ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "importer", "stream_arn")
 
 
 @cache
@@ -167,6 +168,23 @@ class RegionUnderTest:
 
     def relay_everything(self) -> list[str]:
         return self.relay([stream_record(item, number) for number, item in enumerate(self.log_items(), 1)])
+
+    def put_file(self, key: str, content: bytes) -> dict[str, Any]:
+        """Put a file into the import bucket; returns what S3 tells the importer of it."""
+        bucket = TOPOLOGY.import_bucket(self.name)
+        with WATCH.at_work(None):
+            etag = clients.s3().put_object(Bucket=bucket, Key=key, Body=content)["ETag"]
+        told = {"key": quote_plus(key, safe="/"), "size": len(content), "eTag": etag.strip('"')}
+        return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {**told, "sequencer": uuid.uuid4().hex}}}]}
+
+    def importer(self, told: dict[str, Any], *, seconds: float = 900) -> None:
+        """Let the importer work on a file."""
+        self.module("importer").handler(told, LambdaContext(seconds))
+
+    def file(self, key: str) -> bytes:
+        with WATCH.at_work(None):
+            found = clients.s3().get_object(Bucket=TOPOLOGY.import_bucket(self.name), Key=key)
+        return bytes(found["Body"].read())
 
     def process(self, events: list[dict[str, Any]], *, age_seconds: float = 0) -> list[str]:
         """Let the processor handle messages that carry these stored events; returns the message ids it reports."""

@@ -68,6 +68,11 @@ def logged(region: RegionUnderTest, stream: StringIO) -> dict[str, str]:
     region.module("sentinel")._sentinel.peer_serving = lambda: True
     region.module("sentinel").handler({}, LambdaContext(seconds=3))
     found["sentinel"] = said()
+    region.account("importa", "client")
+    region.importer(region.put_file("inbox/importa/marzo.csv", f"order_id,city,note\nI-1,{CITY},{NOTE}\n".encode()))
+    found["importer"] = said()
+    assert "importa" not in found["importer"]
+    assert "marzo" not in found["importer"]
     return found
 
 

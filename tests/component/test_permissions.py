@@ -5,9 +5,11 @@ tests/infra/test_permissions.py holds the templates against the same list, so th
 
 from __future__ import annotations
 
+import json
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,6 +161,22 @@ def sentinel(region: RegionUnderTest) -> Outcome:
     return [*outcome, told, done, beats, [item.get("blocked") for item in region.view_items("ORDER#", "ROW")]]
 
 
+def importer(region: RegionUnderTest) -> Outcome:
+    region.account("ana", "client")
+    told = region.put_file("inbox/ana/o.csv", b"order_id,status\no,created\nb,lost\n")
+    module = region.module("importer")
+    module.IMPORTS = replace(module.IMPORTS, orders_per_second=1_000_000.0)
+    for _ in range(3):
+        region.importer(told, seconds=1)
+        region.module("requests").guard._read_at = None
+    done = json.loads(region.file("results/ana/o.result.json"))
+    seen = region.module("requests").guard_seen
+    with WATCH.at_work("importer"):
+        seen()
+    names = ("state", "created", "repeats", "failed", "tries")
+    return [*(done[name] for name in names), region.file("results/ana/o.errors.csv"), WATCH.denied[:]]
+
+
 def stream_arn(region: RegionUnderTest) -> Outcome:
     sent: list[Any] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -173,7 +191,7 @@ def stream_arn(region: RegionUnderTest) -> Outcome:
 
 SCENARIOS = {
     scenario.__name__: scenario
-    for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, stream_arn)
+    for scenario in (api, authorizer, health, relay, processor, sentinel, webhook, importer, stream_arn)
 }
 
 

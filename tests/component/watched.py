@@ -11,9 +11,24 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from shared.topology import TOPOLOGY
+from shared.topology import TOPOLOGY, live_function
 from tests.component.aws import PEER
-from tests.permissions import ACCOUNTS, BUS, CALLED, CONTROL, LOG, PEER_LOG, SECRET, TOPIC, VIEW, queue
+from tests.permissions import (
+    ACCOUNTS,
+    BUS,
+    CALLED,
+    CONTROL,
+    IMPORTER,
+    IMPORTS,
+    INBOX,
+    LOG,
+    PEER_LOG,
+    RESULTS,
+    SECRET,
+    TOPIC,
+    VIEW,
+    queue,
+)
 
 T = TypeVar("T")
 Call = tuple[str, str, str]  # function, resource, action
@@ -109,6 +124,13 @@ def _judged(model: Any, params: dict[str, Any], region: str) -> Iterator[tuple[s
             yield queue(name), f"sqs:{operation}"
         case "secretsmanager", _:
             yield SECRET, f"secretsmanager:{operation}"
+        case "s3", _:
+            assert params["Bucket"] == TOPOLOGY.import_bucket(region)
+            folder = {"inbox": INBOX, "results": RESULTS}.get(params.get("Key", "").partition("/")[0], IMPORTS)
+            yield folder, "s3:ListBucket" if operation == "ListObjectsV2" else f"s3:{operation}"
+        case "lambda", "Invoke":
+            assert params["FunctionName"] == live_function("importer")
+            yield IMPORTER, "lambda:InvokeFunction"
         case _:
             yield f"anything of {service}", f"{service}:{operation}"
 

@@ -12,7 +12,7 @@ import pytest
 
 from shared.alarms import ALARM, ALARMS
 from shared.slo import ALARM_LIMITS, AVAILABILITY, BUDGET_OBJECTIVES, BURN_WINDOWS, LATENCY, LATENCY_MS
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
 from tests.infra.alarm_states import AlarmStates
 from tests.infra.templates import Template
 from tests.written_metrics import MODULES, gauges_of_a_look, written_by
@@ -23,7 +23,7 @@ SIGNAL = "relevo-signal-"
 AWS_METRICS = {
     "AWS/ApiGateway": {"Count", "5XXError", "Latency"},
     "AWS/DynamoDB": {"ReadThrottleEvents", "WriteThrottleEvents"},
-    "AWS/Lambda": {"IteratorAge", "Throttles", "Errors"},
+    "AWS/Lambda": {"AsyncEventsDropped", "IteratorAge", "Throttles", "Errors"},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible"},
 }
 
@@ -195,10 +195,23 @@ def test_every_dead_letter_queue_is_watched(alarms: AlarmStates) -> None:
     expected = {dead_letter_queue_name(status) for status in STATUSES}
     expected |= {TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_dead_letter_queue}
     members = alarms.members(ALARM["dead-letters"].alarm_name)
-    found = {of["QueueName"]: alarms.signals[name] for name in members for *_, of, _ in watched(alarms.signals[name])}
+    found = {
+        of["QueueName"]: alarms.signals[name]
+        for name in members
+        for *_, of, _ in watched(alarms.signals[name])
+        if "QueueName" in of
+    }
     assert set(found) == expected
     assert all(one["Threshold"] == 0 for one in found.values())
     assert {one["ComparisonOperator"] for one in found.values()} == {"GreaterThanThreshold"}
+
+
+def test_a_file_of_orders_that_was_given_up_opens_a_ticket(alarms: AlarmStates) -> None:
+    """Lambda counts a call dropped that failed in every try, or that it stopped as a loop."""
+    (seen,) = watched(signal(alarms, "import-given-up"))
+    assert seen == ("AWS/Lambda", "AsyncEventsDropped", {"FunctionName": function_name("importer")}, "Sum")
+    assert alarms.told(TICKET, named("import-given-up")) == {"relevo-dead-letters"}
+    assert alarms.told(PAGE, named("import-given-up")) == set()
 
 
 def test_429_is_counted_in_the_gateways_log_and_never_pages(alarms: AlarmStates, template: Template) -> None:

@@ -17,6 +17,7 @@ SIZES: dict[str, Function] = {
     "relay": TOPOLOGY.relay,
     "sentinel": TOPOLOGY.sentinel,
     "webhook": TOPOLOGY.webhook,
+    "importer": TOPOLOGY.importer,
     **{f"processor_{status}": TOPOLOGY.processor for status in STATUSES},
 }
 # One stream shard, one provider call: what is reserved beyond the topology's functions.
@@ -34,6 +35,7 @@ EXTRA = {
     "relay": ANNOUNCERS,
     "sentinel": ANNOUNCERS,
     "webhook": {"WEBHOOK_QUEUE_URL"},
+    "importer": set(),
     "stream_arn": set(),
     **{f"processor_{status}": {"STATUS"} for status in STATUSES},
 }
@@ -83,5 +85,5 @@ def test_the_environment_is_the_one_that_handlers_read(template: Template, regio
 
 def test_the_handlers_named_are_modules_of_the_package(template: Template) -> None:
     modules = {found["Handler"] for found in template.functions().values()}
-    names = ("api", "authorizer", "health", "processor", "relay", "sentinel", "stream_arn")
+    names = ("api", "authorizer", "health", "importer", "processor", "relay", "sentinel", "stream_arn")
     assert modules == {f"regions.handlers.{name}.handler" for name in names}

@@ -156,7 +156,7 @@ for name in {HANDLERS!r}:
 foreign = [m.__file__ for n, m in sys.modules.items() if 'site-packages' in (getattr(m, '__file__', None) or '')]
 assert not foreign, foreign
 """
-    assert {"api", "authorizer", "health", "processor", "relay", "sentinel", "stream_arn"} <= set(HANDLERS)
+    assert {"api", "authorizer", "health", "importer", "processor", "relay", "sentinel", "stream_arn"} <= set(HANDLERS)
     run_in_package(package, aws, program)
 
 

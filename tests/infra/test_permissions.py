@@ -15,6 +15,8 @@ from tests.permissions import BY_LAMBDA, CALLED
 UNNARROWED = {
     "*": "X-Ray's two actions take no resource",
     "-??????": "the suffix that Secrets Manager gives a secret, six characters",
+    "/inbox/*": "files are named by those who send them; nothing else lies there",
+    "/results/*": "one for each file",
 }
 TELEMETRY = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
 
@@ -113,8 +115,10 @@ def test_a_call_that_fails_is_tried_as_often_as_there_are_waits_and_once_before(
 
 def test_only_services_invoke_functions_and_only_for_a_source_of_this_stack(template: Template) -> None:
     for permission in template.of_type("AWS::Lambda::Permission").values():
-        assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com")
+        assert permission["Principal"] in ("apigateway.amazonaws.com", "events.amazonaws.com", "s3.amazonaws.com")
         assert "SourceArn" in permission
+        # The ARN of a bucket names no account, and another one may have taken the name.
+        assert ("SourceAccount" in permission) == (permission["Principal"] == "s3.amazonaws.com")
 
 
 def test_only_alarms_of_this_account_tell_people(template: Template, region: str) -> None:

@@ -8,6 +8,7 @@ from tests.mutants import (
     announcements,
     effects,
     folding,
+    importing,
     lanes,
     leaving,
     plans,
@@ -20,5 +21,6 @@ from tests.mutants import (
 
 MODULES: Final = (
     recording, effects, folding, viewing, lanes, leaving, tokens, sizes, announcements, plans, webhooks,
+    importing,
 )  # fmt: skip
 EVERY: Final = tuple(mutant for module in MODULES for mutant in module.MUTANTS)

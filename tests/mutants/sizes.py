@@ -36,6 +36,14 @@ MUTANTS: Final = (
         f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
     ),
     Mutant(
+        "files of orders count in what keys carry",
+        "I9",
+        SIZING,
+        "or most > limit):",
+        "):",
+        f"{CAPACITY_TESTS}::test_sizes_that_disagree_are_refused_with_the_numbers",
+    ),
+    Mutant(
         "a synthesis checks its sizes",
         "I9",
         "regions/stack.py",

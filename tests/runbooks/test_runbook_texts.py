@@ -44,10 +44,11 @@ PROCEDURES = {
     "drill-day",
     "drills-on-aws",
     "usage-plans",
+    "imports",
 }
 MOST_LINES = 110  # two screens
 # They act without being asked twice, so they may not stand where nothing is to be changed.
-ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add")
+ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add", "import")
 # They ask and write in the healthy side alone: test_leaving_a_region.py holds them to it.
 FROM_THE_HEALTHY_SIDE = {"drain", "evacuate", "takeover status"}
 AWS_READS = ("describe-", "list-", "get-", "lookup-", "tail")
@@ -185,7 +186,7 @@ def test_no_alarms_mitigation_calls_aws_in_a_region_that_it_leaves() -> None:
 
 def operations(service: str) -> dict[str, set[str]]:
     """A service's operations as the CLI calls them, with their options."""
-    model = botocore.session.get_session().get_service_model(service)
+    model = botocore.session.get_session().get_service_model("s3" if service == "s3api" else service)
     found = {}
     for name in model.operation_names:
         shape = model.operation_model(name).input_shape

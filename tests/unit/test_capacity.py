@@ -240,6 +240,10 @@ def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int
     return dataclasses.replace(TOPOLOGY, usage_plans=(UsagePlan("p", requests_per_second, burst, requests_a_day),))
 
 
+def importing(**limits: float) -> Topology:
+    return dataclasses.replace(TOPOLOGY, imports=dataclasses.replace(TOPOLOGY.imports, **limits))
+
+
 @pytest.mark.parametrize(
     ("topology", "said"),
     [
@@ -257,6 +261,8 @@ def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int
         (with_plan(requests_a_day=86_401), "plan p cannot use up 86401 requests a day"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(orders=8)), "transactions on a KPI item of orders: 12.5 of"),
         (dataclasses.replace(TOPOLOGY, kpi_items=KpiItems(products=2)), "transactions on a KPI item of products"),
+        (importing(orders_per_second=150), "transactions on a KPI item of orders"),
+        (importing(rows=400_000), "400000 rows take 15 invocations of the importer"),
         (dataclasses.replace(TOPOLOGY, keys_carry=800), "write units of a key of the pending index: 800.0 of 1,000.0"),
     ],
 )

@@ -1,0 +1,216 @@
+"""The importer: files of orders out of this Region's import bucket, order by order through the API's own rules.
+
+Every step may be taken twice: an order is a command whose identity comes from the file, so a file that comes again, in
+this Region or the other one, changes nothing. Before its time is over the importer hands over to itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from typing import Any
+from urllib.parse import unquote_plus
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from regions.handlers import requests, runtime
+from regions.handlers.registration import register
+from regions.handlers.runtime import logger
+from shared.adapters.import_files import INBOX, FileGoneError, ImportFiles, Progress, error_row, errors_key
+from shared.adapters.settings import settings
+from shared.domain.auth import ROLES
+from shared.domain.commands import Command
+from shared.domain.instants import to_text
+from shared.domain.order_files import (
+    MAX_ROW_BYTES,
+    Entry,
+    EntryRefusedError,
+    Fault,
+    FileRefusedError,
+    Layout,
+    Position,
+    command_of,
+    entries,
+    layout_of,
+)
+from shared.domain.problems import ProblemError
+from shared.topology import TOPOLOGY
+
+IMPORTS = TOPOLOGY.imports
+BATCH = max(1, round(IMPORTS.orders_per_second))  # a second's worth
+CHECKPOINT_SECONDS = 5.0
+HAND_OVER_SECONDS = 30.0  # before the time limit: longer than a batch takes in which every call is tried three times
+MAX_TRIES = 2  # from one place; then it is the file, or something that another try does not mend
+Outcome = tuple[bool, list[Fault]]  # whether it is new, or what is wrong
+
+
+class StoppedError(Exception):
+    """The import must not go on; the text says why."""
+
+
+class GivenUpError(Exception):
+    """The importer ended in the middle of this file too often. Raised so that Lambda counts the event as dropped."""
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Import the file that S3 tells of, from where the last invocation for it left off."""
+    for record in event["Records"]:
+        files = runtime.import_files(record["s3"]["bucket"]["name"])
+        Import(files, record["s3"]["object"]).take(lambda: context.get_remaining_time_in_millis() / 1000, record)
+
+
+class Import:
+    """One invocation's part of one file."""
+
+    def __init__(self, files: ImportFiles, told: dict[str, Any]) -> None:
+        self.files = files
+        self.key, self.etag = unquote_plus(told["key"]), str(told["eTag"])
+        now = to_text(runtime.now())
+        self.progress = Progress(
+            file=self.key,
+            account=self.key.removeprefix(INBOX).rpartition("/")[0],
+            region=settings().region,
+            import_id=str(told["sequencer"]),
+            size=int(told["size"]),
+            started_at=now,
+            updated_at=now,
+            errors_file=errors_key(self.key),
+        )
+        self.errors: list[list[str]] = []
+        self.layout = Layout(",", ())
+
+    def take(self, seconds_left: Callable[[], float], record: dict[str, Any]) -> None:
+        """Go on until the file or the time is over; in the latter case hand over."""
+        if not self._go_on_from_before():
+            return
+        try:
+            self._check()
+            position = self._open()
+            finished = self._register_everything(position, seconds_left)
+        except FileGoneError:
+            logger.info("the file is gone or was replaced", import_id=self.progress.import_id)
+        except (FileRefusedError, StoppedError) as error:
+            self._end("refused" if isinstance(error, FileRefusedError) else "stopped", str(error))
+        else:
+            if finished:
+                self._end("finished")
+            else:
+                self._tell()
+                runtime.call_importer({"Records": [record]})
+        done = self.progress
+        logger.info(
+            "imported", import_id=done.import_id, state=done.state, rows=done.rows, new=done.created,
+            repeats=done.repeats, refused=done.failed,
+        )  # fmt: skip
+
+    def _go_on_from_before(self) -> bool:
+        """Whether there is something to do: S3 may tell twice, and Lambda tries again what ended in the middle."""
+        before = self.files.progress(self.key)
+        if before is not None and before.import_id == self.progress.import_id:
+            if before.complete:
+                return False
+            self.progress = before
+        self.progress.tries += 1
+        if self.progress.tries > MAX_TRIES:
+            self._remember_errors()
+            reason = f"the importer ended {MAX_TRIES} times near line {self.progress.line}; its log says why"
+            self._end("failed", reason)
+            raise GivenUpError(f"{self.progress.import_id}: {reason}")
+        self.files.tell(self.progress)
+        return True
+
+    def _check(self) -> None:
+        """Raise ``StoppedError`` unless the account may write and this Region takes work, now as for a request."""
+        account = runtime.accounts().account(self.progress.account) if self.progress.account else None
+        if account is None:
+            raise StoppedError(f"there is no account {self.progress.account!r}: the folder under {INBOX} names it")
+        if account.locked or "orders:write" not in ROLES.get(account.role, frozenset()):
+            raise StoppedError(f"the account {self.progress.account!r} is locked or may not write orders")
+        try:
+            requests.shed()
+        except ProblemError as drained:
+            raise StoppedError(f"{drained.detail}; put the file into the other Region's bucket") from drained
+
+    def _open(self) -> Position:
+        if self.progress.size > IMPORTS.file_bytes:
+            raise FileRefusedError(f"the file has more than {IMPORTS.file_bytes} bytes; split it")
+        head = self.files.chunks(self.key, etag=self.etag, start=0, size=min(self.progress.size, MAX_ROW_BYTES))
+        self.layout, beginning = layout_of(b"".join(head))
+        self.progress.delimiter = self.layout.delimiter
+        if not self.progress.offset:
+            return beginning
+        self._remember_errors()
+        return Position(self.progress.offset, self.progress.line)
+
+    def _remember_errors(self) -> None:
+        self.errors = self.files.errors(self.key, delimiter=self.progress.delimiter, before_line=self.progress.line)
+
+    def _register_everything(self, position: Position, seconds_left: Callable[[], float]) -> bool:
+        """Whether the whole file is done; ``False`` when the time is nearly over."""
+        chunks = self.files.chunks(self.key, etag=self.etag, start=position.offset, size=self.progress.size)
+        found = entries(chunks, self.layout, position)
+        checked_at = time.monotonic()
+        with ThreadPoolExecutor(IMPORTS.side_by_side) as pool:
+            while batch := list(islice(found, BATCH)):
+                began = time.monotonic()
+                self._register(batch, pool)
+                if began - checked_at >= CHECKPOINT_SECONDS:
+                    self._tell()
+                    self._check()
+                    checked_at = began
+                if seconds_left() < HAND_OVER_SECONDS:
+                    return False
+                # The promised pace: clients and their orders come first.
+                due = began + settings().time_scale * len(batch) / IMPORTS.orders_per_second
+                time.sleep(max(0.0, due - time.monotonic()))
+        return True
+
+    def _register(self, batch: list[Entry], pool: ThreadPoolExecutor) -> None:
+        """Register a batch: an order's own entries one after the other, orders side by side."""
+        lanes: dict[str, list[Entry]] = {}
+        for entry in batch:
+            cells = entry.rows[0].cells
+            lanes.setdefault(cells.get("order_id") or f"key {cells.get('key')}", []).append(entry)
+        outcomes = pool.map(lambda lane: [self._outcome(entry) for entry in lane], lanes.values())
+        faults: list[Fault] = []
+        for is_new, wrong in (outcome for lane in outcomes for outcome in lane):
+            self.progress.created += is_new and not wrong
+            self.progress.repeats += not is_new and not wrong
+            self.progress.failed += bool(wrong)
+            faults += wrong
+        self.progress.rows += sum(entry.count for entry in batch)
+        self.progress.offset, self.progress.line = batch[-1].end.offset, batch[-1].end.line
+        self.progress.tries = 0
+        self.errors += [error_row(fault) for fault in sorted(faults, key=lambda fault: fault.line)]
+        if len(self.errors) > IMPORTS.errors:
+            raise StoppedError(f"more than {IMPORTS.errors} errors: mend the file and import it again")
+        if self.progress.rows > IMPORTS.rows:
+            raise StoppedError(f"more than {IMPORTS.rows} rows; split the file")
+
+    def _outcome(self, entry: Entry) -> Outcome:
+        try:
+            command: Command = command_of(entry, now=runtime.now())
+            done = register(
+                runtime.order_log(), command, subject=self.progress.account, region=settings().region,
+                now=runtime.now(),
+            )  # fmt: skip
+        except EntryRefusedError as refused:
+            return False, refused.faults
+        except ProblemError as problem:
+            return False, [entry.rows[0].fault("", problem.detail)]
+        return done.is_new, []
+
+    def _tell(self, *, complete: bool = False) -> None:
+        """Write the errors, then the progress that counts them."""
+        self.progress.errors, self.progress.updated_at = len(self.errors), to_text(runtime.now())
+        self.progress.complete = complete
+        if self.errors or complete:
+            self.files.tell_errors(self.key, self.errors, delimiter=self.progress.delimiter, complete=complete)
+        self.files.tell(self.progress)
+
+    def _end(self, state: str, reason: str = "") -> None:
+        self.progress.state, self.progress.reason = state, reason
+        self._tell(complete=True)

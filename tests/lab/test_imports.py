@@ -1,0 +1,68 @@
+"""A file of orders in a lab's bucket: S3 calls the importer, orders show in both Regions, and again changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from loadtests.lab.deploy import client
+from shared.topology import TOPOLOGY
+from tests.lab.running_lab import RunningLab, eventually
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+
+ROWS = 2000
+HERE, THERE = TOPOLOGY.region_names
+
+
+@pytest.fixture
+def in_the_lab(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> RunningLab:
+    """Commands find the lab by the folder that they are called in."""
+    monkeypatch.chdir(lab.layout.folder.parent)
+    return lab
+
+
+def imported(lab: RunningLab, file: Path, region: str) -> Any:
+    done = lab.relevo("import", str(file), "--region", region, "--patience", "120", "--json")
+    assert done.stdout, f"{done.stderr}{done.exception!r}"
+    found = json.loads(done.stdout)
+    assert done.exit_code == (1 if found["failed"] else 0)
+    return found
+
+
+def in_log(lab: RunningLab, region: str) -> int:
+    """How many of the file's events a Region's replica has."""
+    pages = client(lab.layout.seats[region], "dynamodb").get_paginator("scan").paginate(
+        TableName=TOPOLOGY.order_log_table, ProjectionExpression="pk, sk",
+        FilterExpression="begins_with(pk, :file) AND begins_with(sk, :event)",
+        ExpressionAttributeValues={":file": {"S": "ORDER#IMP-"}, ":event": {"S": "EVENT#"}},
+    )  # fmt: skip
+    return sum(len(page["Items"]) for page in pages)
+
+
+def test_a_file_of_orders_shows_in_both_regions_and_again_changes_nothing(
+    in_the_lab: RunningLab, tmp_path: Path
+) -> None:
+    lab, file = in_the_lab, tmp_path / "pedidos.csv"
+    rows = [f"IMP-{number};created;Café Huila;32000,50;1;Bogotá" for number in range(ROWS)]
+    file.write_text("\ufefforder_id;status;product;price;quantity;city\r\n" + "\r\n".join([*rows, "IMP-x;lost;;;;"]))
+    first = imported(lab, file, HERE)
+    assert (first["state"], first["rows"]) == ("finished", ROWS + 1)
+    assert (first["created"], first["repeats"], first["failed"]) == (ROWS, 0, 1)
+    errors = Path(first["errors_here"]).read_text(encoding="utf-8-sig").splitlines()
+    assert errors[1].startswith(f"{ROWS + 2};status;")
+    assert errors[-1].startswith("end;")
+    for region in (HERE, THERE):
+        eventually(lambda at=region: in_log(lab, at) == ROWS, within=120, what=f"all orders in {region}")
+    again = imported(lab, file, THERE)
+    assert (again["created"], again["repeats"], again["failed"]) == (0, ROWS, 1)
+    assert [in_log(lab, region) for region in (HERE, THERE)] == [ROWS, ROWS]
+    for region in (HERE, THERE):
+        eventually(
+            lambda at=region: lab.effects(f"IMP-{ROWS - 1}", at),
+            within=300,
+            what=f"the last order's effect in {region}",
+        )

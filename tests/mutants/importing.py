@@ -1,0 +1,94 @@
+"""A file of orders is imported once, whole, in its account's name, and comes to a visible end (I1, I7)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants.mutant import Mutant
+
+IMPORTER = "regions/handlers/importer.py"
+PARSER = "shared/domain/order_files.py"
+TESTS = "tests/component/test_importer.py"
+
+MUTANTS: Final = (
+    Mutant(
+        "a locked account imports nothing",
+        "I1",
+        IMPORTER,
+        "if account.locked or ",
+        "if ",
+        f"{TESTS}::test_only_an_account_that_may_write_orders_imports",
+    ),
+    Mutant(
+        "a drained Region imports nothing",
+        "I7",
+        IMPORTER,
+        "            requests.shed()\n",
+        "            pass\n",
+        f"{TESTS}::test_a_drained_region_stops_and_names_the_other_one",
+    ),
+    Mutant(
+        "a file that kills the importer is given up",
+        "I1",
+        IMPORTER,
+        "if self.progress.tries > MAX_TRIES:",
+        "if False:",
+        f"{TESTS}::test_a_file_that_kills_the_importer_ends_visibly",
+    ),
+    Mutant(
+        "an import goes on behind what is done",
+        "I1",
+        IMPORTER,
+        "return Position(self.progress.offset, self.progress.line)",
+        "return beginning",
+        f"{TESTS}::test_near_its_time_limit_the_importer_hands_over_and_goes_on_behind_what_is_done",
+    ),
+    Mutant(
+        "what S3 tells twice is done once",
+        "I1",
+        IMPORTER,
+        "            if before.complete:\n                return False\n",
+        "",
+        f"{TESTS}::test_what_s3_tells_twice_is_done_once",
+    ),
+    Mutant(
+        "an order's entries of a file are registered in their order",
+        "I5",
+        IMPORTER,
+        'lanes.setdefault(cells.get("order_id") or ',
+        'lanes.setdefault(f"{entry.end}" or ',
+        f"{TESTS}::test_one_orders_statuses_are_registered_in_the_order_of_the_file",
+    ),
+    Mutant(
+        "a file is read at one content",
+        "I1",
+        "shared/adapters/import_files.py",
+        ", Range=span, IfMatch=etag)",
+        ", Range=span)",
+        f"{TESTS}::test_a_file_that_was_replaced_in_the_middle_is_left_to_the_newer_import",
+    ),
+    Mutant(
+        "an order of which a row cannot be read is not registered in part",
+        "I1",
+        PARSER,
+        "    if faults:\n        raise EntryRefusedError(faults)\n",
+        "",
+        f"{TESTS}::test_an_order_whose_rows_cannot_all_be_read_is_not_registered_in_part",
+    ),
+    Mutant(
+        "no cell of the errors is a formula",
+        "I1",
+        PARSER,
+        """return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell""",
+        "return cell",
+        "tests/unit/test_order_files.py::test_no_cell_of_the_errors_is_a_formula",
+    ),
+    Mutant(
+        "imports keep their pace",
+        "I9",
+        IMPORTER,
+        "due = began + settings().time_scale * len(batch)",
+        "due = began + 0.0 * len(batch)",
+        f"{TESTS}::test_the_pace_is_the_topologys",
+    ),
+)
