@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -48,10 +48,10 @@ def policies(lab: RunningLab, region: str, part: str) -> Iterator[tuple[str, dic
             yield name, iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
 
 
-def permissions(lab: RunningLab, region: str) -> set[Permission]:
+def permissions(lab: RunningLab, region: str, parts: Iterable[str] = tuple(CALLED)) -> set[Permission]:
     return {
         Permission(part, action, resource)
-        for part in CALLED
+        for part in parts
         for _, document in policies(lab, region, part)
         for statement in document["Statement"]
         for action in listed(statement["Action"])

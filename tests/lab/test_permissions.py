@@ -6,19 +6,20 @@ tests/component/test_permissions.py, which takes each permission away in turn.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from uuid import uuid4
 
 import pytest
 
-from loadtests.lab.call_record import read_calls
+from loadtests.lab.call_record import Call, read_calls
 from loadtests.lab.deploy import client
 from loadtests.lab.invocation import Verdict, invoke
 from runbooks.target import Target, current_target
 from shared.adapters.items import event_to_plain
 from shared.topology import TOPOLOGY, function_name, live_function
 from tests.component.region import queue_record
-from tests.lab.policies import permissions
+from tests.lab.policies import Permission, permissions
 from tests.lab.running_lab import RunningLab, eventually
 from tests.permissions import CALLED
 
@@ -67,25 +68,31 @@ def work_as_on_any_day(lab: RunningLab, target: Target, region: str) -> None:
             assert invoke(functions, live_function(f"processor_{event.status}"), message).verdict is Verdict.SUCCEEDED
 
 
+@dataclass(frozen=True)
+class Record:
+    """What the functions of a Region asked for while the session ran, and what their policies allow."""
+
+    calls: set[Call]
+    allowed: set[Permission]
+
+
 @pytest.fixture(scope="module", params=TOPOLOGY.region_names)
-def region(request: pytest.FixtureRequest, lab: RunningLab) -> str:
+def record(request: pytest.FixtureRequest, lab: RunningLab) -> Record:
     lab.heal()  # whatever another suite's last test left behind
-    name: str = request.param
-    work_as_on_any_day(lab, current_target(lab.layout.lab_file), name)
-    return name
+    region: str = request.param
+    work_as_on_any_day(lab, current_target(lab.layout.lab_file), region)
+    return Record(read_calls(lab.layout, region), permissions(lab, region))
 
 
-def test_functions_ask_for_what_their_policies_allow_and_for_nothing_else(lab: RunningLab, region: str) -> None:
-    calls = read_calls(lab.layout, region)
-    allowed = permissions(lab, region)
-    assert {call.function for call in calls} == {function_name(part) for part in CALLED}
-    assert [call for call in calls if call.allowed is False] == []
+def test_functions_ask_for_what_their_policies_allow_and_for_nothing_else(record: Record) -> None:
+    assert {call.function for call in record.calls} == {function_name(part) for part in CALLED}
+    assert [call for call in record.calls if call.allowed is False] == []
     # Also on the way to the peer, where the lab asks no IAM.
-    assert [call for call in calls if not any(permission.allows(call) for permission in allowed)] == []
+    strange = [call for call in record.calls if not any(permission.allows(call) for permission in record.allowed)]
+    assert strange == []
 
 
-def test_every_permission_is_used_or_there_is_a_reason_that_it_is_not_used_here(lab: RunningLab, region: str) -> None:
-    calls = read_calls(lab.layout, region)
-    unused = [one for one in permissions(lab, region) if not any(one.allows(call) for call in calls)]
+def test_every_permission_is_used_or_there_is_a_reason_that_it_is_not_used_here(record: Record) -> None:
+    unused = [one for one in record.allowed if not any(one.allows(call) for call in record.calls)]
     unexplained = [one for one in unused if not any(all(map(fnmatchcase, one, row)) for row in NOT_HERE)]
     assert not unexplained, unexplained

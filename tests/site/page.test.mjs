@@ -125,39 +125,39 @@ describe("side by side", { concurrency: true }, () => {
       await look(visitor, "error");
     });
   });
+});
 
-  test("the API is described on a page of its own, to read and to try", async () => {
-    await inEachStyle(async (visitor) => {
-      const { page } = visitor;
-      const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map((one) => one.name));
-      assert.ok(fetched.length && !fetched.some((name) => name.includes("reference")), "the dashboard carries none of it");
-      await page.getByRole("link", { name: "API para desarrolladores" }).click();
-      await page.locator("h3", { hasText: "Version 1" }).waitFor({ timeout: 30_000 });
-      const described = Object.values((await api("/openapi.json")).paths).flatMap((methods) => Object.keys(methods));
-      assert.equal(await page.locator(".opblock").count(), described.length);
-      await look(visitor, "reference");
-      const login = page.locator(".opblock", { hasText: "/token" });
-      await login.getByRole("button", { name: "Log in" }).click();
-      await login.getByRole("button", { name: "Try it out" }).click();
-      await login.locator("textarea").fill(JSON.stringify(LAB.account));
-      await login.getByRole("button", { name: "Execute" }).click();
-      await login.locator(".live-responses-table").getByText("access_token").waitFor();
-      await page.evaluate(() => window.scrollTo(0, 0));
-      await look(visitor, "reference-tried");
-    }, [STYLES[1], STYLES[2]]);
-  });
+test("the API is described on a page of its own, to read and to try", async () => {
+  await inEachStyle(async (visitor) => {
+    const { page } = visitor;
+    const fetched = await page.evaluate(() => performance.getEntriesByType("resource").map((one) => one.name));
+    assert.ok(fetched.length && !fetched.some((name) => name.includes("reference")), "the dashboard carries none of it");
+    await page.getByRole("link", { name: "API para desarrolladores" }).click();
+    await page.locator("h3", { hasText: "Version 1" }).waitFor({ timeout: 30_000 });
+    const described = Object.values((await api("/openapi.json")).paths).flatMap((methods) => Object.keys(methods));
+    assert.equal(await page.locator(".opblock").count(), described.length);
+    await look(visitor, "reference");
+    const login = page.locator(".opblock", { hasText: "/token" });
+    await login.getByRole("button", { name: "Log in" }).click();
+    await login.getByRole("button", { name: "Try it out" }).click();
+    await login.locator("textarea").fill(JSON.stringify(LAB.account));
+    await login.getByRole("button", { name: "Execute" }).click();
+    await login.locator(".live-responses-table").getByText("access_token").waitFor();
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await look(visitor, "reference-tried");
+  }, [STYLES[1], STYLES[2]]);
+});
 
-  test("the page of the API says so when the API does not answer, and asks again", async () => {
-    const visitor = await visit(browser);
-    await visitor.page.route(/openapi/, (route) => route.abort());
-    await visitor.page.goto(`${LAB.edge}/reference.html`);
-    await visitor.page.getByText("The API does not answer just now.").waitFor();
-    await look(visitor, "reference-silent");
-    await visitor.page.unrouteAll({ behavior: "ignoreErrors" });
-    await visitor.page.getByRole("button", { name: "Try again" }).click();
-    await visitor.page.locator("h3", { hasText: "Version 1" }).waitFor();
-    await leave(visitor);
-  });
+test("the page of the API says so when the API does not answer, and asks again", async () => {
+  const visitor = await visit(browser);
+  await visitor.page.route(/openapi/, (route) => route.abort());
+  await visitor.page.goto(`${LAB.edge}/reference.html`);
+  await visitor.page.getByText("The API does not answer just now.").waitFor();
+  await look(visitor, "reference-silent");
+  await visitor.page.unrouteAll({ behavior: "ignoreErrors" });
+  await visitor.page.getByRole("button", { name: "Try again" }).click();
+  await visitor.page.locator("h3", { hasText: "Version 1" }).waitFor();
+  await leave(visitor);
 });
 
 test("an order registered through the API shows on the page within ten seconds", async () => {
