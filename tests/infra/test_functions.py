@@ -85,5 +85,5 @@ def test_the_environment_is_the_one_that_handlers_read(template: Template, regio
 
 def test_the_handlers_named_are_modules_of_the_package(template: Template) -> None:
     modules = {found["Handler"] for found in template.functions().values()}
-    names = ("api", "authorizer", "health", "importer", "processor", "relay", "sentinel", "stream_arn")
+    names = ("api", "authorizer", "health", "importer", "processor", "relay", "sentinel", "stream_arn", "webhook")
     assert modules == {f"regions.handlers.{name}.handler" for name in names}
