@@ -10,6 +10,7 @@ from constructs import Construct
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow
+from regions.transport import refuse_plain_http
 from shared.topology import live_function
 
 INBOX = "inbox/"
@@ -78,6 +79,7 @@ class Imports(Construct):
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )
+        refuse_plain_http(bucket, where=surroundings.on_aws)
         resource = bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
         # Said by the bucket itself: the CDK's own way brings a function that may change every bucket's notifications.

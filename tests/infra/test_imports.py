@@ -16,9 +16,10 @@ def test_the_bucket_is_private_refuses_plain_http_and_forgets(template: Template
     assert (rule["ExpirationInDays"], rule["Status"]) == (TOPOLOGY.imports.days_kept, "Enabled")
     policies = template.of_type("AWS::S3::BucketPolicy").values()
     (statements,) = (policy["PolicyDocument"]["Statement"] for policy in policies if policy["Bucket"]["Ref"] == name)
-    assert [(found["Effect"], found["Condition"]) for found in statements] == [
-        ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
-    ]
+    (statement,) = statements
+    where, refused, elsewhere = statement["Fn::If"]
+    assert (where, elsewhere) == ("OnAws", {"Ref": "AWS::NoValue"})
+    assert (refused["Effect"], refused["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
 def test_s3_calls_the_importers_alias_for_what_comes_in_and_never_for_its_results(
