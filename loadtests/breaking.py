@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
-from shared.demand import Demand, Load, demand_of
+from shared.demand import Demand, Load, alone, demand_of, shared_by_all
 from shared.quotas import QUOTAS, RED_ABOVE, Quota
 from shared.sizing import disagreements
 from shared.topology import Growth, KpiItems, Topology
@@ -27,12 +27,10 @@ NEVER: Final = math.inf
 SEARCHED_UP_TO: Final = 1e7
 
 
-def survivors_load(orders: float, reads: float, regions: int, viewers: float) -> Load:
+def survivors_load(orders: float, reads: float, regions: int, viewers: int) -> Load:
     """What each Region carries that is left of ``regions`` when one is lost."""
-    left = regions - 1
-    return Load(
-        orders / left, reads / left, peer_orders=orders * (left - 1) / left, with_peer=left > 1, viewers=viewers / left
-    )
+    growth, left = Growth(orders, reads, viewers=viewers), regions - 1
+    return alone(growth, 1) if left == 1 else shared_by_all(growth, 1, left)
 
 
 def largest_load(holds: Callable[[float], bool]) -> float:

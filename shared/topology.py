@@ -168,7 +168,7 @@ class Topology:
     relay: Function = Function(memory_mb=1024, timeout_seconds=60, reserved_concurrency=40)
     processor: Function = Function(memory_mb=512, timeout_seconds=15, reserved_concurrency=30)
     sentinel: Function = Function(memory_mb=512, timeout_seconds=60, reserved_concurrency=1)
-    webhook: Function = Function(memory_mb=512, timeout_seconds=30, reserved_concurrency=10)
+    webhook: Function = Function(memory_mb=512, timeout_seconds=30, reserved_concurrency=16)
     # One file at a time; the next one waits. It hands over to itself before its time is over.
     importer: Function = Function(memory_mb=512, timeout_seconds=900, reserved_concurrency=1)
     stream_arn: Function = Function(memory_mb=256, timeout_seconds=60, reserved_concurrency=2)  # called by deployments

@@ -115,7 +115,7 @@ def test_the_relay_reads_the_stream_in_the_batches_that_the_model_counts_with(te
     ("topology", "said"),
     [
         (with_reserved(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
-        (with_reserved(processor=98), "all functions reserve 902 at once"),
+        (with_reserved(processor=98), "all functions reserve 918 at once"),
         (with_load(300), "relay reserves 40 at once, but 10x on one Region needs"),
     ],
 )

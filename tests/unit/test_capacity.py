@@ -249,8 +249,8 @@ def importing(**limits: float) -> Topology:
     [
         (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
         (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=97), "all functions reserve 906 at once"),
-        (resized(api=1, processor=209), "the queues' functions may be 1264 at once"),
+        (resized(processor=96), "all functions reserve 906 at once"),
+        (resized(api=1, processor=209), "the queues' functions may be 1270 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
@@ -274,7 +274,7 @@ def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, sa
 
 @pytest.mark.parametrize(
     "topology",
-    [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=96), with_plan(requests_per_second=35, burst=140)],
+    [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=95), with_plan(requests_per_second=35, burst=140)],
 )
 def test_sizes_that_just_suffice_are_taken(topology: Topology) -> None:
     check(topology)
