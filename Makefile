@@ -17,7 +17,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
 SOURCES := $(shell find shared regions global_stack -name node_modules -prune -o \( -name '*.py' -o -name '*.lock' \) -print) app.py cdk.json
 SITE_SOURCES := $(shell find global_stack/site -name node_modules -prune -o -type f -print)
 
-.PHONY: help setup drill test test-code test-stacks test-lab matrix mutants bench sbom up down check fmt synth site deploy lock clean
+.PHONY: help setup drill test test-code test-stacks test-tools test-lab matrix mutants bench sbom up down check fmt synth site deploy lock clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -57,7 +57,7 @@ drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/dr
 test: ## All checks, all tests, and a quick region-loss drill in the lab
 	@echo "checks, tests and a drill: about ten minutes; each suite tells what came of it when it ends"
 	@$(MAKE) --no-print-directory --jobs=2 $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-lab test-stacks check test-code
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-lab test-stacks check test-code test-tools
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 matrix: $(SYNTH) ## Every fault in every situation, in either Region, judged: out/matrix/matrix.html
@@ -80,8 +80,12 @@ test-code: $(SYNTH)
 test-stacks: $(SYNTH)
 	@nice $(BIN)/python -m pytest tests/runbooks tests/infra
 
+# The lab's own parts and the page's: what needs no Regions.
+test-tools: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
+	@nice $(BIN)/python -m pytest -m "not lab" tests/lab tests/site
+
 test-lab: $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
-	@$(BIN)/python -m pytest tests/lab tests/site
+	@$(BIN)/python -m pytest -m lab tests/lab tests/site
 
 check: $(SYNTH) ## ruff, mypy --strict, import contracts, cfn-lint (cdk-nag runs at synth)
 	@$(BIN)/ruff check .

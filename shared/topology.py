@@ -61,7 +61,7 @@ class KpiItems:
 class Imports:
     """What one Region takes out of files of orders, and how fast: clients and their orders come first."""
 
-    orders_per_second: float = 30.0  # of one file, before TimeScale; the importer's reserved concurrency says how many
+    orders_per_second: float = 30.0  # of one file; the importer's reserved concurrency says how many
     side_by_side: int = 8  # orders registered at the same time
     file_bytes: int = 50 * 1024 * 1024
     rows: int = 200_000

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from loadtests.lab import emulated_services, gateway, slow_functions
+from loadtests.lab import emulated_services, gateway, slow_functions, workers
 from loadtests.lab.layout import Layout
 from tests.lab.running_lab import eventually
 
@@ -54,8 +54,8 @@ class Platform:
             acquire_worker=self._acquire, release_worker=self._release, invalidate_worker=lambda *_, **__: None,
             _execute_function_warm=self._execute,
         )  # fmt: skip
-        gateway.prepare_workers(Worker)
-        gateway.pool_workers(self.service, self.runtime)
+        workers.prepare_workers(Worker)
+        workers.pool_workers(self.service, self.runtime)
 
     def _acquire(self, name: str, *_: Any, **__: Any) -> Any:
         pool = self.runtime._workers.setdefault(f"account:region:{name}:$LATEST", [])
@@ -103,17 +103,17 @@ def test_invocations_that_come_together_share_the_worker_that_is_there() -> None
 def test_a_function_that_stays_busy_gets_workers_one_by_one_and_not_without_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(gateway, "PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(gateway, "MORE_PATIENCE_SECONDS", 0.01)
-    monkeypatch.setattr(gateway, "MAX_WORKERS", 3)
+    monkeypatch.setattr(workers, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(workers, "MORE_PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "MAX_WORKERS", 3)
     platform = Platform(lambda event: time.sleep(0.3) or event)
     assert sorted(platform.invoke_at_once(*range(9))) == list(range(9))
     assert platform.spawned == 3
 
 
 def test_an_invocation_that_waited_too_long_is_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway, "MAX_WORKERS", 1)
-    monkeypatch.setattr(gateway, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(workers, "MAX_WORKERS", 1)
+    monkeypatch.setattr(workers, "WAIT_SECONDS", 0.1)
     platform = Platform(lambda _: time.sleep(1.5) or "done")
     assert sorted(platform.invoke_at_once("a", "b")) == ["done", "throttled"]
 
@@ -122,7 +122,7 @@ def test_preparing_starts_as_many_workers_as_are_asked_for_and_runs_no_handler()
     called: list[Any] = []
     platform = Platform(called.append)
     platform.runtime.Worker._spawn = slowly(platform.runtime.Worker._spawn)
-    platform.invoke_at_once(*[gateway.PREPARE] * 3)
+    platform.invoke_at_once(*[workers.PREPARE] * 3)
     assert (platform.spawned, called) == (3, [])
 
 
@@ -214,7 +214,7 @@ def test_workers_find_the_whole_package_without_unpacking_it_each(tmp_path: Path
         archive.writestr("module.py", "VALUE = 1")
         archive.writestr("package/inner.py", "VALUE = 2")
     runtime = SimpleNamespace()
-    gateway.share_packages(runtime, tmp_path / "packages")
+    workers.share_packages(runtime, tmp_path / "packages")
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         with runtime.zipfile.ZipFile(str(tmp_path / "code.zip")) as archive:
