@@ -57,7 +57,7 @@ drill: $(SYNTH) ## Growth to 10x and the loss of a Region at 10x, judged: out/dr
 test: ## All checks, all tests, and a quick region-loss drill in the lab
 	@echo "checks, tests and a drill: about ten minutes; each suite tells what came of it when it ends"
 	@$(MAKE) --no-print-directory --jobs=2 $(SYNTH) $(SITE) tests/site/node_modules/.package-lock.json
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-lab test-stacks check test-code test-tools
+	@$(MAKE) --no-print-directory --jobs=4 --output-sync=target test-lab test-stacks test-code test-tools check
 	@$(BIN)/relevo drill region-loss --quick --out out/test-drill
 
 matrix: $(SYNTH) ## Every fault in every situation, in either Region, judged: out/matrix/matrix.html

@@ -87,8 +87,8 @@ MUTANTS: Final = (
         "imports keep their pace",
         "I9",
         IMPORTER,
-        "due = began + settings().time_scale * len(batch)",
-        "due = began + 0.0 * len(batch)",
+        "time.sleep(max(0.0, began + len(batch) / IMPORTS",
+        "time.sleep(max(0.0, began + 0 * len(batch) / IMPORTS",
         f"{TESTS}::test_the_pace_is_the_topologys",
     ),
 )
