@@ -6,6 +6,7 @@ And by the suites that need it: the lab.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ settings.register_profile(
     "search", derandomize=False, deadline=None, max_examples=1000, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+# Whoever ends a run, say CI, ends what its fixtures started too, as with Ctrl-C.
+signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 PORT_SHIFT = 1000  # beside a lab that somebody works with
 
