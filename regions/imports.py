@@ -11,10 +11,8 @@ from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
 from regions.replica import Replicas, allow
 from regions.transport import refuse_plain_http
+from shared.adapters.import_files import INBOX, RESULTS
 from shared.topology import live_function
-
-INBOX = "inbox/"
-RESULTS = "results/"
 
 
 class Imports(Construct):

@@ -16,16 +16,14 @@ from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
+from regions.queues import queue
 from regions.replica import Replicas, allow, table_arn
 from regions.transport import refuse_plain_http
 from regions.webhooks import Webhooks, allow_on_settings
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS
 from shared.topology import STATUSES, dead_letter_queue_name, queue_name
 
-# SQS hides a message from others this many function timeouts long, so that a retried batch is not worked on twice.
-VISIBILITY_TIMEOUTS = 6
 RECEIVES_BEFORE_DEAD_LETTER = 5
-DEAD_LETTER_RETENTION = cdk.Duration.days(14)  # SQS's maximum: time for people to look
 
 
 @dataclass(frozen=True)
@@ -91,15 +89,7 @@ class Relay(Construct):
         super().__init__(scope, construct_id)
         topology = surroundings.topology
         # A stream's failure destination takes no FIFO queue. It gets positions in the stream, not records.
-        self.failures = sqs.Queue(
-            self,
-            "Failures",
-            queue_name=topology.relay_failures_queue,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=DEAD_LETTER_RETENTION,
-        )
-        refuse_plain_http(self.failures, where=surroundings.on_aws)
+        self.failures = queue(self, "Failures", topology.relay_failures_queue, on_aws=surroundings.on_aws)
         cdk.Validations.of(self.failures).acknowledge(
             cdk.Acknowledgment(
                 id="AwsSolutions-SQS3", reason="This is the dead-letter destination of the stream; nothing consumes it."
@@ -152,15 +142,16 @@ class Processor(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         topology = surroundings.topology
-        self.dead_letters = _fifo_queue(
-            self, "DeadLetters", on_aws=surroundings.on_aws, name=dead_letter_queue_name(status)
+        self.dead_letters = queue(
+            self, "DeadLetters", dead_letter_queue_name(status), on_aws=surroundings.on_aws, fifo=True
         )
-        self.queue = _fifo_queue(
+        self.queue = queue(
             self,
             "Queue",
+            queue_name(status),
             on_aws=surroundings.on_aws,
-            name=queue_name(status),
-            visibility=cdk.Duration.seconds(VISIBILITY_TIMEOUTS * topology.processor.timeout_seconds),
+            fifo=True,
+            worked_on_seconds=topology.processor.timeout_seconds,
             dead_letters=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=RECEIVES_BEFORE_DEAD_LETTER),
         )
         topic.add_subscription(
@@ -192,32 +183,6 @@ class Processor(Construct):
                 report_batch_item_failures=True,
             )
         )
-
-
-def _fifo_queue(
-    scope: Construct,
-    construct_id: str,
-    *,
-    on_aws: cdk.CfnCondition,
-    name: str,
-    visibility: cdk.Duration | None = None,
-    dead_letters: sqs.DeadLetterQueue | None = None,
-) -> sqs.Queue:
-    queue = sqs.Queue(
-        scope,
-        construct_id,
-        queue_name=name,
-        fifo=True,
-        deduplication_scope=sqs.DeduplicationScope.MESSAGE_GROUP,
-        fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
-        encryption=sqs.QueueEncryption.SQS_MANAGED,
-        enforce_ssl=True,
-        retention_period=DEAD_LETTER_RETENTION,
-        visibility_timeout=visibility,
-        dead_letter_queue=dead_letters,
-    )
-    refuse_plain_http(queue, where=on_aws)
-    return queue
 
 
 def _construct_id(status: str) -> str:

@@ -5,7 +5,6 @@ An announcement without a subscriber matches no rule, so it costs nothing here.
 
 from __future__ import annotations
 
-import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
@@ -14,14 +13,10 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
+from regions.queues import queue
 from regions.replica import Replicas, allow
-from regions.transport import refuse_plain_http
 from shared.adapters.effect_bus import DETAIL_TYPE, SOURCE, WEBHOOK
 from shared.adapters.webhooks import WEBHOOKS
-
-# As for every queue here: SQS hides a message this many function timeouts long.
-VISIBILITY_TIMEOUTS = 6
-RETENTION = cdk.Duration.days(14)
 
 
 class Webhooks(Construct):
@@ -38,12 +33,13 @@ class Webhooks(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         topology = surroundings.topology
-        self.dead_letters = self._queue("DeadLetters", topology.webhook_dead_letter_queue, surroundings.on_aws)
-        queue = self._queue(
+        self.dead_letters = queue(self, "DeadLetters", topology.webhook_dead_letter_queue, on_aws=surroundings.on_aws)
+        calls = queue(
+            self,
             "Queue",
             topology.webhook_queue,
-            surroundings.on_aws,
-            visibility=cdk.Duration.seconds(VISIBILITY_TIMEOUTS * topology.webhook.timeout_seconds),
+            on_aws=surroundings.on_aws,
+            worked_on_seconds=topology.webhook.timeout_seconds,
             dead_letters=sqs.DeadLetterQueue(
                 queue=self.dead_letters, max_receive_count=len(topology.webhook_retry_seconds) + 1
             ),
@@ -54,7 +50,7 @@ class Webhooks(Construct):
             description="Effects that a client system subscribed to",
             event_bus=bus,
             event_pattern=events.EventPattern(source=[SOURCE], detail_type=[DETAIL_TYPE], detail={WEBHOOK: [True]}),
-            targets=[targets.SqsQueue(queue, message=events.RuleTargetInput.from_event_path("$.detail"))],
+            targets=[targets.SqsQueue(calls, message=events.RuleTargetInput.from_event_path("$.detail"))],
         )
         self.function = ProductFunction(
             self,
@@ -64,41 +60,19 @@ class Webhooks(Construct):
             module="webhook",
             size=topology.webhook,
             description="Tells client systems what happened to their orders",
-            environment={"WEBHOOK_QUEUE_URL": queue.queue_url},
+            environment={"WEBHOOK_QUEUE_URL": calls.queue_url},
         )
         allow(replicas.order_log, self.function, "Query")
         allow(replicas.accounts, self.function, "Query")
         self.function.live.add_event_source(
             sources.SqsEventSource(
-                queue,
+                calls,
                 batch_size=10,
                 # Above the reserved concurrency, throttled messages would use up their tries.
                 max_concurrency=topology.webhook.reserved_concurrency,
                 report_batch_item_failures=True,
             )
         )
-
-    def _queue(
-        self,
-        construct_id: str,
-        name: str,
-        on_aws: cdk.CfnCondition,
-        *,
-        visibility: cdk.Duration | None = None,
-        dead_letters: sqs.DeadLetterQueue | None = None,
-    ) -> sqs.Queue:
-        queue = sqs.Queue(
-            self,
-            construct_id,
-            queue_name=name,
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
-            retention_period=RETENTION,
-            visibility_timeout=visibility,
-            dead_letter_queue=dead_letters,
-        )
-        refuse_plain_http(queue, where=on_aws)
-        return queue
 
 
 def allow_on_settings(replicas: Replicas, grantee: ProductFunction, *actions: str) -> None:

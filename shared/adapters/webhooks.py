@@ -55,12 +55,8 @@ class Webhooks:
 
     def of(self, subject: str) -> Webhook:
         """What is known of one client system, in one consistent query."""
-        found = self._query(
-            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#"}, consistent=True
-        )
-        own = [plain for plain in found if plain["subject"] == subject]  # a name may begin like another one
-        known = [_secret(plain) for plain in own if "secret" in plain]
-        signing = sorted(known, key=lambda secret: secret.made_at, reverse=True)[:SECRETS_THAT_SIGN]
+        own = self._own(subject)
+        signing = map(_secret, _newest_secrets(own)[:SECRETS_THAT_SIGN])
         return Webhook(next((_subscription(plain) for plain in own if "url" in plain), None), tuple(signing))
 
     def every(self) -> dict[str, Subscription]:
@@ -77,7 +73,7 @@ class Webhooks:
 
     def add_secret(self, subject: str, *, now: datetime) -> Secret:
         """Make a secret that signs beside the one before; older ones are forgotten."""
-        for plain in self._secrets(subject)[SECRETS_THAT_SIGN - 1 :]:
+        for plain in _newest_secrets(self._own(subject))[SECRETS_THAT_SIGN - 1 :]:
             self._delete(plain)
         made = Secret(to_text(now), f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}")
         # The end of the key keeps two of one millisecond apart.
@@ -88,17 +84,15 @@ class Webhooks:
 
     def remove(self, subject: str) -> None:
         """Forget the subscription and its secrets."""
-        for plain in self._secrets(subject):
+        for plain in self._own(subject):
             self._delete(plain)
-        self._delete({"sk": f"{subject}#SUBSCRIPTION"})
 
-    def _secrets(self, subject: str) -> list[items.Plain]:
-        """The stored secrets, newest first."""
+    def _own(self, subject: str) -> list[items.Plain]:
+        """All that is stored of one client system."""
         found = self._query(
-            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#SECRET#"}, consistent=True
+            "pk = :pk AND begins_with(sk, :sk)", {":pk": WEBHOOKS, ":sk": f"{subject}#"}, consistent=True
         )
-        own = [plain for plain in found if plain["subject"] == subject]
-        return sorted(own, key=lambda plain: str(plain["made_at"]), reverse=True)
+        return [plain for plain in found if plain["subject"] == subject]  # a name may begin like another one
 
     def _query(self, condition: str, values: Mapping[str, object], *, consistent: bool = False) -> list[items.Plain]:
         asked: dict[str, Any] = {
@@ -121,6 +115,10 @@ class Webhooks:
 
     def _delete(self, plain: Mapping[str, Any]) -> None:
         self._client.delete_item(TableName=self._table, Key=items.to_wire({"pk": WEBHOOKS, "sk": plain["sk"]}))
+
+
+def _newest_secrets(own: Sequence[items.Plain]) -> list[items.Plain]:
+    return sorted((plain for plain in own if "secret" in plain), key=lambda plain: str(plain["made_at"]), reverse=True)
 
 
 def _subscription(plain: Mapping[str, Any]) -> Subscription:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from regions.pipeline import RECEIVES_BEFORE_DEAD_LETTER, VISIBILITY_TIMEOUTS
+from regions.pipeline import RECEIVES_BEFORE_DEAD_LETTER
+from regions.queues import VISIBILITY_TIMEOUTS
 from shared.experiments import (
     DRILL_TAG,
     EXPERIMENT,
