@@ -193,7 +193,10 @@ def own_part(events: Iterable[Event], subject: str) -> tuple[Event, ...]:
 
 
 def _conflicts(ordered: list[Event]) -> tuple[str, ...]:
-    """Pairs that no Region would have accepted knowing both: one status and attempt twice, two ends, or both ends."""
+    """What no Region would have accepted knowing all: one status and attempt twice, two ends, or both ends.
+
+    And a `delivered` that leaves open which of its order's items it means: two Regions may have copied different ones.
+    """
     found: list[str] = []
     for earlier, later in pairwise(ordered):
         if earlier.precedence == later.precedence:
@@ -202,6 +205,10 @@ def _conflicts(ordered: list[Event]) -> tuple[str, ...]:
             found.append(f"{later.status} more than once")
     if {"delivered", "cancelled"} <= {event.status for event in ordered}:
         found.append("both delivered and cancelled")
+    named = {event.items for event in ordered if event.items and not event.copied_items}
+    unnamed = [event for event in ordered if event.copied_items or not event.items]
+    if len(named) > 1 and any(event.status == "delivered" for event in unnamed):
+        found.append("delivered without items, and its order names different ones")
     return tuple(sorted(set(found)))
 
 

@@ -29,6 +29,7 @@ from shared.topology import STATUSES
 from tests.unit.orders import NOW, event, histories
 
 ITEMS = (Item("p", Decimal("2.50"), 2),)
+OTHERS = (Item("q", Decimal("7.00"), 1),)
 
 
 @given(histories(), st.randoms(use_true_random=False))
@@ -118,6 +119,14 @@ def test_a_missing_attempt_is_the_first() -> None:
     assert event("failed").precedence == event("failed", attempt=1).precedence
 
 
+NAMING_TWO_THINGS = [
+    event("created", "a", items=ITEMS),
+    event("in_transit", "b", items=OTHERS),
+    event("delivered", "c", items=OTHERS),
+]
+LEFT_OPEN = "delivered without items, and its order names different ones"
+
+
 @pytest.mark.parametrize(
     ("history", "flagged"),
     [
@@ -130,6 +139,11 @@ def test_a_missing_attempt_is_the_first() -> None:
             [event("created", "a"), event("created", "b"), event("assigned", "c")],
             ("two different events for created, attempt 1",),
         ),
+        ([event("created", "a", items=ITEMS), event("in_transit", "b", items=OTHERS)], ()),
+        (NAMING_TWO_THINGS, ()),
+        ([*NAMING_TWO_THINGS[:2], replace(NAMING_TWO_THINGS[2], copied_items=True)], (LEFT_OPEN,)),
+        ([*NAMING_TWO_THINGS[:2], event("delivered", "c")], (LEFT_OPEN,)),
+        ([NAMING_TWO_THINGS[0], replace(NAMING_TWO_THINGS[2], items=ITEMS, copied_items=True)], ()),
     ],
 )  # fmt: skip
 def test_what_no_region_would_have_accepted_is_flagged(history: list[Event], flagged: tuple[str, ...]) -> None:
