@@ -21,7 +21,10 @@ class StubPlatform(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answers)
         self.sent: dict[str, list[tuple[str | None, str]]] = defaultdict(list)  # event id -> (key, body) of each try
         self.hosts: set[str | None] = set()
+        self.freeze_at_read = 0  # the n-th read starts a freeze of so many seconds
+        self.freeze_seconds = 0.0
         self.frozen_until = 0.0
+        self.reads = 0
         self.refuse_every = 0  # each n-th command is stored and then answered 503
         self.commands = 0
         self.logins = 0
@@ -49,6 +52,10 @@ class _Answers(BaseHTTPRequestHandler):
         """Say nothing."""
 
     def do_GET(self) -> None:
+        with self.server.lock:
+            self.server.reads += 1
+            if self.server.reads == self.server.freeze_at_read:
+                self.server.frozen_until = time.time() + self.server.freeze_seconds
         self._wait()
         if self.path.startswith("/v1/orders?"):
             self._say(200, {"orders": [], "next_cursor": "next"})

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 
 from loadtests.connections import Connections
@@ -60,21 +58,19 @@ def test_clients_log_in_again_before_their_token_expires(tmp_path: Path) -> None
     with StubPlatform() as platform:
         platform.token_seconds = 6
         ledger = run_locust(platform, tmp_path, "-u", "12", "-r", "12", "-t", "13s", "--tags", "client")
-        assert 3 <= platform.logins <= 4  # a crowd with one account shares its token
+        assert 2 <= platform.logins <= 4  # a crowd with one account shares its token
+        scheduled = [arrival.scheduled for arrival in ledger.arrivals]
+        assert max(scheduled) - min(scheduled) > platform.token_seconds
         assert all(arrival.first_try_ok for arrival in ledger.arrivals)
 
 
 def test_a_slow_platform_hides_no_load(tmp_path: Path) -> None:
     with StubPlatform() as platform:
-
-        def freeze() -> None:
-            platform.frozen_until = time.time() + 4.0
-
-        threading.Timer(4.0, freeze).start()
+        platform.freeze_at_read, platform.freeze_seconds = 12, 4.0
         ledger = run_locust(
-            platform, tmp_path, "-u", "24", "-r", "24", "-t", "9s", "--relevo-arrivals", "even", "--tags", "operator"
+            platform, tmp_path, "-u", "24", "-r", "24", "-t", "14s", "--relevo-arrivals", "even", "--tags", "operator"
         )
-        frozen_from = platform.frozen_until - 4.0
+        frozen_from = platform.frozen_until - platform.freeze_seconds
         during = [a for a in ledger.arrivals if frozen_from <= a.scheduled < platform.frozen_until]
         # 24 users with one arrival somewhere in each two seconds: about 48 are due in four seconds, frozen or not.
         # Users that wait for their answers would have one each.
