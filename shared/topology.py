@@ -62,6 +62,7 @@ class Imports:
     """What one Region takes out of files of orders, and how fast: clients and their orders come first."""
 
     orders_per_second: float = 30.0  # of one file; the importer's reserved concurrency says how many
+    repeats_per_order: float = 5.0  # as many that are known already take the time of one: they are only read
     side_by_side: int = 8  # orders registered at the same time
     file_bytes: int = 50 * 1024 * 1024
     rows: int = 200_000

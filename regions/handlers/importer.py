@@ -155,8 +155,9 @@ class Import:
         checked_at = time.monotonic()
         with ThreadPoolExecutor(IMPORTS.side_by_side) as pool:
             while batch := list(islice(found, BATCH)):
-                began = time.monotonic()
+                began, before = time.monotonic(), self.progress.created
                 self._register(batch, pool)
+                new = self.progress.created - before
                 if began - checked_at >= CHECKPOINT_SECONDS:
                     self._tell()
                     self._check()
@@ -164,7 +165,8 @@ class Import:
                 if seconds_left() < HAND_OVER_SECONDS:
                     return False
                 # The promised pace, in the lab too: clients and their orders come first.
-                time.sleep(max(0.0, began + len(batch) / IMPORTS.orders_per_second - time.monotonic()))
+                paced = new + (len(batch) - new) / IMPORTS.repeats_per_order
+                time.sleep(max(0.0, began + paced / IMPORTS.orders_per_second - time.monotonic()))
         return True
 
     def _register(self, batch: list[Entry], pool: ThreadPoolExecutor) -> None:

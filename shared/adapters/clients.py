@@ -16,6 +16,8 @@ from botocore.parsers import JSONParser, ResponseParser, ResponseParserFactory
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sqs import SQSClient
@@ -96,10 +98,10 @@ def sqs() -> SQSClient:
 
 
 @cache
-def s3() -> Any:
+def s3() -> S3Client:
     return boto3.client("s3", config=_PATIENT)
 
 
 @cache
-def functions() -> Any:
+def functions() -> LambdaClient:
     return boto3.client("lambda", config=_PATIENT)

@@ -10,11 +10,14 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from shared.domain.order_files import BOM, Fault, harmless
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 INBOX: Final = "inbox/"
 RESULTS: Final = "results/"
@@ -68,7 +71,7 @@ def _stem(key: str) -> str:
 class ImportFiles:
     """One Region's import bucket."""
 
-    def __init__(self, client: Any, bucket: str) -> None:  # boto3-stubs are not installed for S3
+    def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
 
@@ -118,8 +121,7 @@ class ImportFiles:
         found = self._client.list_objects_v2(Bucket=self._bucket, Prefix=key)
         if all(item["Key"] != key for item in found.get("Contents", ())):
             return None
-        text: str = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
-        return text
+        return self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read().decode()
 
     def _put(self, key: str, content: bytes, kind: str) -> None:
         self._client.put_object(Bucket=self._bucket, Key=key, Body=content, ContentType=kind)

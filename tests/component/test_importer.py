@@ -282,6 +282,15 @@ def test_the_pace_is_the_topologys(importing: RegionUnderTest) -> None:
     assert time.monotonic() - started >= 100 / 100.0
 
 
+def test_what_is_known_already_takes_a_part_of_the_time(importing: RegionUnderTest) -> None:
+    run(importing, orders(100))
+    module = importing.module("importer")
+    module.IMPORTS = replace(module.IMPORTS, orders_per_second=10.0)
+    started = time.monotonic()
+    run(importing, orders(100))
+    assert 100 / 10.0 / module.IMPORTS.repeats_per_order <= time.monotonic() - started < 100 / 10.0
+
+
 def test_an_account_locked_in_the_middle_stops_its_import(
     importing: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from tests.lab.running_lab import RunningLab, eventually
 
 pytestmark = pytest.mark.lab
 
-ROWS = 200  # some seconds at the pace of a file
+ROWS = 2000  # a minute and more at the pace of a file
 HERE, THERE = TOPOLOGY.region_names
 
 
@@ -57,7 +57,7 @@ def test_a_file_of_orders_shows_in_both_regions_and_again_changes_nothing(
     assert errors[1].startswith(f"{ROWS + 2};status;")
     assert errors[-1].startswith("end;")
     for region in (HERE, THERE):
-        eventually(lambda at=region: in_log(lab, at) == ROWS, within=60, what=f"all orders in {region}")
+        eventually(lambda at=region: in_log(lab, at) == ROWS, within=120, what=f"all orders in {region}")
     for region in (THERE, HERE):
         again = imported(lab, file, region)
         assert (again["created"], again["repeats"], again["failed"]) == (0, ROWS, 1), region
@@ -65,6 +65,6 @@ def test_a_file_of_orders_shows_in_both_regions_and_again_changes_nothing(
     for region in (HERE, THERE):
         eventually(
             lambda at=region: lab.effects(f"IMP-{ROWS - 1}", at),
-            within=60,
+            within=120,
             what=f"the last order's effect in {region}",
         )
