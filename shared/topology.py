@@ -66,6 +66,7 @@ class Imports:
     side_by_side: int = 8  # orders registered at the same time
     file_bytes: int = 50 * 1024 * 1024
     rows: int = 200_000
+    lines: int = 1_000_000  # the empty ones counted
     errors: int = 5_000  # then it is the wrong file, and the import stops
     days_kept: int = 30  # files and their results; the log keeps the orders
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import unquote_plus
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -18,7 +18,16 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from regions.handlers import requests, runtime
 from regions.handlers.registration import register
 from regions.handlers.runtime import logger
-from shared.adapters.import_files import INBOX, FileGoneError, ImportFiles, Progress, error_row, errors_key
+from shared.adapters.import_files import (
+    INBOX,
+    FileGoneError,
+    ImportFiles,
+    Progress,
+    account_of,
+    error_row,
+    errors_key,
+    is_newer,
+)
 from shared.adapters.settings import settings
 from shared.domain.auth import ROLES
 from shared.domain.commands import Command
@@ -42,7 +51,8 @@ IMPORTS = TOPOLOGY.imports
 BATCH = max(1, round(IMPORTS.orders_per_second))  # a second's worth
 CHECKPOINT_SECONDS = 5.0
 HAND_OVER_SECONDS = 30.0  # before the time limit: longer than a batch takes in which every call is tried three times
-MAX_TRIES = 2  # from one place; then it is the file, or something that another try does not mend
+LAST_ATTEMPT = 3  # of Lambda at one asynchronous event; they have one request id
+Start = Literal["go on", "last attempt", "nothing to do"]
 Outcome = tuple[bool, list[Fault]]  # whether it is new, or what is wrong
 
 
@@ -59,19 +69,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Import the file that S3 tells of, from where the last invocation for it left off."""
     for record in event["Records"]:
         files = runtime.import_files(record["s3"]["bucket"]["name"])
-        Import(files, record["s3"]["object"]).take(lambda: context.get_remaining_time_in_millis() / 1000, record)
+        one = Import(files, record["s3"]["object"], context.aws_request_id)
+        one.take(lambda: context.get_remaining_time_in_millis() / 1000, record)
 
 
 class Import:
     """One invocation's part of one file."""
 
-    def __init__(self, files: ImportFiles, told: dict[str, Any]) -> None:
+    def __init__(self, files: ImportFiles, told: dict[str, Any], request_id: str) -> None:
         self.files = files
         self.key, self.etag = unquote_plus(told["key"]), str(told["eTag"])
+        self.request_id = request_id
         now = to_text(runtime.now())
         self.progress = Progress(
             file=self.key,
-            account=self.key.removeprefix(INBOX).rpartition("/")[0],
+            account=account_of(self.key),
             region=settings().region,
             import_id=str(told["sequencer"]),
             size=int(told["size"]),
@@ -84,14 +96,18 @@ class Import:
 
     def take(self, seconds_left: Callable[[], float], record: dict[str, Any]) -> None:
         """Go on until the file or the time is over; in the latter case hand over."""
-        if not self._go_on_from_before():
-            return
+        match self._start():
+            case "nothing to do":
+                return
+            case "last attempt":
+                self._save_or_give_up(record)
+                return
         try:
             self._check()
             position = self._open()
             finished = self._register_everything(position, seconds_left)
         except FileGoneError:
-            logger.info("the file is gone or was replaced", import_id=self.progress.import_id)
+            self._end("stopped", "the file was removed or replaced before all of it was read")
         except (FileRefusedError, StoppedError) as error:
             self._end("refused" if isinstance(error, FileRefusedError) else "stopped", str(error))
         else:
@@ -106,27 +122,39 @@ class Import:
             repeats=done.repeats, refused=done.failed,
         )  # fmt: skip
 
-    def _go_on_from_before(self) -> bool:
-        """Whether there is something to do: S3 may tell twice, and Lambda tries again what ended in the middle."""
+    def _start(self) -> Start:
+        """Find out what is left to do: S3 may tell twice or late, and Lambda tries again what ended in the middle."""
         before = self.files.progress(self.key)
         if before is not None and before.import_id == self.progress.import_id:
             if before.complete:
-                return False
+                return "nothing to do"
             self.progress = before
-        self.progress.tries += 1
-        if self.progress.tries > MAX_TRIES:
-            self._remember_errors()
-            reason = f"the importer ended {MAX_TRIES} times near line {self.progress.line}; its log says why"
-            self._end("failed", reason)
-            raise GivenUpError(f"{self.progress.import_id}: {reason}")
-        self.files.tell(self.progress)
-        return True
+        elif before is not None and is_newer(before.import_id, than=self.progress.import_id):
+            return "nothing to do"  # what S3 tells late: the file is another one now
+        now = self.progress
+        if now.request_id != self.request_id:
+            now.request_id, now.attempt, now.attempted_from = self.request_id, 0, now.offset
+        now.attempt += 1
+        if now.attempt == LAST_ATTEMPT:
+            return "last attempt"
+        self.files.tell(now)
+        return "go on"
+
+    def _save_or_give_up(self, record: dict[str, Any]) -> None:
+        """Lambda drops the event after this attempt: an event of one's own goes on, if this one came any further."""
+        if self.progress.offset > self.progress.attempted_from:
+            runtime.call_importer({"Records": [record]})
+            return
+        reason = f"the importer ended {LAST_ATTEMPT - 1} times near line {self.progress.line}; its log says why"
+        self._remember_errors()
+        self._end("failed", reason)
+        raise GivenUpError(f"{self.progress.import_id}: {reason}")
 
     def _check(self) -> None:
         """Raise ``StoppedError`` unless the account may write and this Region takes work, now as for a request."""
         account = runtime.accounts().account(self.progress.account) if self.progress.account else None
         if account is None:
-            raise StoppedError(f"there is no account {self.progress.account!r}: the folder under {INBOX} names it")
+            raise StoppedError(f"there is no account {self.progress.account!r}: a file lies in {INBOX}<account>/")
         if account.locked or "orders:write" not in ROLES.get(account.role, frozenset()):
             raise StoppedError(f"the account {self.progress.account!r} is locked or may not write orders")
         try:
@@ -151,7 +179,7 @@ class Import:
     def _register_everything(self, position: Position, seconds_left: Callable[[], float]) -> bool:
         """Whether the whole file is done; ``False`` when the time is nearly over."""
         chunks = self.files.chunks(self.key, etag=self.etag, start=position.offset, size=self.progress.size)
-        found = entries(chunks, self.layout, position)
+        found = entries(chunks, self.layout, position, most_lines=IMPORTS.lines)
         checked_at = time.monotonic()
         with ThreadPoolExecutor(IMPORTS.side_by_side) as pool:
             while batch := list(islice(found, BATCH)):
@@ -184,7 +212,6 @@ class Import:
             faults += wrong
         self.progress.rows += sum(entry.count for entry in batch)
         self.progress.offset, self.progress.line = batch[-1].end.offset, batch[-1].end.line
-        self.progress.tries = 0
         self.errors += [error_row(fault) for fault in sorted(faults, key=lambda fault: fault.line)]
         if len(self.errors) > IMPORTS.errors:
             raise StoppedError(f"more than {IMPORTS.errors} errors: mend the file and import it again")

@@ -32,7 +32,7 @@ class FileGoneError(Exception):
 
 @dataclass
 class Progress:
-    """What became of a file so far, as `<name>.result.json` tells it."""
+    """What became of a file so far, as `<file>.result.json` tells it."""
 
     file: str
     account: str
@@ -53,19 +53,29 @@ class Progress:
     delimiter: str = ","
     offset: int = 0
     line: int = 0
-    tries: int = 0  # since the last step forward
+    request_id: str = ""  # of the event that is worked on, which attempt at it this is, and where the first one began
+    attempt: int = 0
+    attempted_from: int = 0
+
+
+def account_of(key: str) -> str:
+    """The account in whose folder a file lies; none if it lies anywhere else."""
+    folder, *rest = key.removeprefix(INBOX).split("/")
+    return folder if len(rest) == 1 else ""
 
 
 def result_key(key: str) -> str:
-    return f"{RESULTS}{_stem(key)}.result.json"
+    return f"{RESULTS}{key.removeprefix(INBOX)}.result.json"
 
 
 def errors_key(key: str) -> str:
-    return f"{RESULTS}{_stem(key)}.errors.csv"
+    return f"{RESULTS}{key.removeprefix(INBOX)}.errors.csv"
 
 
-def _stem(key: str) -> str:
-    return key.removeprefix(INBOX).removesuffix(".csv")
+def is_newer(import_id: str, *, than: str) -> bool:
+    """Whether a file was put later; the ids are S3's sequencers: hexadecimal, and ordered for one key."""
+    width = max(len(import_id), len(than))
+    return import_id.rjust(width, "0") > than.rjust(width, "0")
 
 
 class ImportFiles:

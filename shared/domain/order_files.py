@@ -9,11 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from itertools import groupby
 from typing import Final
 
 from shared.domain.commands import MAX_BODY_BYTES, MAX_ITEMS, Command, idempotency_key_of, order_command
@@ -24,6 +23,7 @@ ITEM_COLUMNS: Final = ("product", "price", "quantity")
 IDENTITY_COLUMNS: Final = ("order_id", "status", "attempt", "key")
 COLUMNS: Final = ("order_id", "status", "courier", *ITEM_COLUMNS, "occurred_at", "city", "note", "attempt", "key")
 MAX_ROW_BYTES: Final = MAX_BODY_BYTES
+MAX_IN_DOUBT: Final = 5_000  # rows that hang together by rows which cannot be read
 DELIMITERS: Final = (",", ";")
 BOM: Final = b"\xef\xbb\xbf"
 SHOWN_CHARACTERS: Final = 1000  # of a row that is told back
@@ -55,6 +55,11 @@ class Layout:
     delimiter: str
     columns: tuple[str, ...]
 
+    @property
+    def order_column(self) -> int:
+        """Where a row says which order it is about."""
+        return self.columns.index("order_id" if "order_id" in self.columns else "key")
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -68,17 +73,29 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its cells by column, and why it cannot be read, if it cannot."""
+    """One row: its cells by column, and why it cannot be read, if it cannot.
+
+    ``order`` is what it says of the order that it is about, and ``None`` if not even that can be read for sure.
+    """
 
     line: int
     cells: dict[str, str]
     text: str
     end: Position
+    order: str | None
     unreadable: str | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:
         return tuple(self.cells.get(name, "") for name in IDENTITY_COLUMNS)
+
+    def goes_on_with(self, later: Row) -> bool:
+        """Whether the next row may be about the same; of one that cannot be read, only its order is asked."""
+        if self.unreadable is None and later.unreadable is None:
+            return self.identity == later.identity
+        if self.unreadable is not None and later.unreadable is not None:
+            return self.order is not None and self.order == later.order
+        return self.order is None or later.order is None or self.order == later.order
 
     def fault(self, column: str, reason: str) -> Fault:
         return Fault(self.line, column, reason, self.text[:SHOWN_CHARACTERS])
@@ -86,7 +103,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One status of one order as the file has it. Of too many rows only the first ones are kept."""
+    """One status of one order as the file has it. Of too many rows only the first ones are kept.
+
+    With a row that cannot be read, it is all that this row may belong to: of an order in doubt nothing is registered.
+    """
 
     rows: tuple[Row, ...]
     count: int
@@ -127,23 +147,33 @@ def layout_of(start: bytes) -> tuple[Layout, Position]:
     return Layout(delimiter, tuple(names)), Position(len(first) + len(newline), 2)
 
 
-def entries(chunks: Iterable[bytes], layout: Layout, start: Position) -> Iterator[Entry]:
-    """Read the file from ``start`` on; every entry says where the next one begins."""
-    for _, run in groupby(_rows(chunks, layout, start), key=lambda row: row.identity):
-        kept: list[Row] = []
-        count, end = 0, start
-        for row in run:
-            if len(kept) <= MAX_ITEMS:
-                kept.append(row)
-            count, end = count + 1, row.end
-        yield Entry(tuple(kept), count, end)
+def entries(chunks: Iterable[bytes], layout: Layout, start: Position, *, most_lines: int) -> Iterator[Entry]:
+    """Read the file from ``start`` on; every entry says where the next one begins.
+
+    Raises ``FileRefusedError`` behind line ``most_lines``, the empty ones counted.
+    """
+    kept: list[Row] = []
+    last: Row | None = None
+    count = 0
+    for row in _rows(chunks, layout, start, most_lines):
+        if last is not None and not last.goes_on_with(row):
+            yield Entry(tuple(kept), count, last.end)
+            kept, last, count = [], None, 0
+        if len(kept) <= MAX_ITEMS or row.unreadable or (last and last.unreadable):
+            kept.append(row)
+        if len(kept) > MAX_IN_DOUBT:
+            raise FileRefusedError(f"line {row.line}: too many rows that cannot be read, and orders in doubt by them")
+        last, count = row, count + 1
+    if last is not None:
+        yield Entry(tuple(kept), count, last.end)
 
 
 def command_of(entry: Entry, *, now: datetime) -> Command:
     """The command of an entry, by the API's own rules; raises ``EntryRefusedError`` with every fault."""
     first = entry.rows[0]
-    faults = [row.fault("", row.unreadable) for row in entry.rows if row.unreadable is not None]
-    faults += _contradictions(first, entry.rows[1:])
+    if any(row.unreadable is not None for row in entry.rows):
+        raise EntryRefusedError(list(_doubts(entry.rows)))
+    faults = list(_contradictions(first, entry.rows[1:]))
     with_items = [row for row in entry.rows if any(row.cells.get(name) for name in ITEM_COLUMNS)]
     if faults:
         raise EntryRefusedError(faults)
@@ -170,10 +200,17 @@ def harmless(cell: str) -> str:
     return f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell
 
 
+def _doubts(rows: Sequence[Row]) -> Iterator[Fault]:
+    """Why rows are refused, one by one or, if only a row beside them cannot be read, once for each order."""
+    for before, row in zip((None, *rows), rows, strict=False):
+        if row.unreadable is not None:
+            yield row.fault("", row.unreadable)
+        elif before is None or before.identity != row.identity:
+            yield row.fault("", "not registered: a row beside it cannot be read, and may belong to it")
+
+
 def _contradictions(first: Row, others: Iterable[Row]) -> Iterator[Fault]:
     for row in others:
-        if row.unreadable is not None:
-            continue
         if not any(row.cells.get(name) for name in ITEM_COLUMNS):
             yield row.fault("product", f"repeats line {first.line} and adds no product")
         for name in row.cells.keys() - {*ITEM_COLUMNS, *IDENTITY_COLUMNS}:
@@ -211,7 +248,7 @@ def _placed(pointer: str, detail: str, first: Row, with_items: list[Row]) -> Fau
     return first.fault("", detail)
 
 
-def _rows(chunks: Iterable[bytes], layout: Layout, start: Position) -> Iterator[Row]:
+def _rows(chunks: Iterable[bytes], layout: Layout, start: Position, most_lines: int) -> Iterator[Row]:
     """Every row that says something, the unreadable ones too: they cost a line each, and reading goes on behind it."""
     source, again = _lines(chunks), deque[bytes]()
     offset, line = start.offset, start.line
@@ -226,17 +263,20 @@ def _rows(chunks: Iterable[bytes], layout: Layout, start: Position) -> Iterator[
             del taken[1:]
             while not taken[-1].endswith(b"\n") and (more := again.popleft() if again else next(source, None)):
                 taken.append(more)  # the rest of a line that is too long by itself
-            cells = _decoded(taken[0]).split(layout.delimiter)  # for what stands before the fault
+            cells = _first_cell(_decoded(taken[0]), layout.delimiter)
         if cells is None:
             return
         here, line = line, line + len([piece for piece in taken if piece.endswith(b"\n")])
         offset += sum(map(len, taken))
+        if here > most_lines:
+            raise FileRefusedError(f"the file has more than {most_lines} lines; split it")
         cells = [cell.strip() for cell in cells]
         if not unreadable and not any(cells):
             continue
+        unreadable = unreadable or _unreadable(cells, len(layout.columns))
         known = dict(zip(layout.columns, cells, strict=False))
         text = b"".join(taken)[: 4 * SHOWN_CHARACTERS].decode("utf-8", "replace").rstrip("\r\n")
-        yield Row(here, known, text, Position(offset, line), unreadable or _unreadable(cells, len(layout.columns)))
+        yield Row(here, known, text, Position(offset, line), _order_of(cells, layout, unreadable), unreadable)
 
 
 def _fed(again: deque[bytes], source: Iterator[bytes], taken: list[bytes]) -> Iterator[str]:
@@ -248,6 +288,21 @@ def _fed(again: deque[bytes], source: Iterator[bytes], taken: list[bytes]) -> It
         if size > MAX_ROW_BYTES:
             raise _RowTooLongError(f"more than {MAX_ROW_BYTES} bytes in one row: is a quote not closed?")
         yield _decoded(piece)
+
+
+def _first_cell(line: str, delimiter: str) -> list[str]:
+    """The first cell of a row that cannot be read, if the fault is behind it; nothing else in it is sure."""
+    found = re.match(rf'"((?:[^"]|"")*)"{delimiter}|([^"{delimiter}]*){delimiter}', line)
+    return [(found[1] or found[2] or "").replace('""', '"')] if found else []
+
+
+def _order_of(cells: list[str], layout: Layout, unreadable: str | None) -> str | None:
+    """The cell that names the order. In a row that cannot be read it is sure in the first place, or among all cells."""
+    place = layout.order_column
+    if unreadable is None:
+        return cells[place]
+    is_sure = place < len(cells) and (place == 0 or len(cells) == len(layout.columns)) and _is_text(cells[place])
+    return cells[place] or None if is_sure else None
 
 
 def _decoded(piece: bytes) -> str:

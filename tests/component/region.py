@@ -175,11 +175,14 @@ class RegionUnderTest:
         with WATCH.at_work(None):
             etag = clients.s3().put_object(Bucket=bucket, Key=key, Body=content)["ETag"]
         told = {"key": quote_plus(key, safe="/"), "size": len(content), "eTag": etag.strip('"')}
-        return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {**told, "sequencer": uuid.uuid4().hex}}}]}
+        later = f"{time.time_ns():018X}"
+        return {"Records": [{"s3": {"bucket": {"name": bucket}, "object": {**told, "sequencer": later}}}]}
 
-    def importer(self, told: dict[str, Any], *, seconds: float = 900) -> None:
-        """Let the importer work on a file."""
-        self.module("importer").handler(told, LambdaContext(seconds))
+    def importer(self, told: dict[str, Any], *, seconds: float = 900, request_id: str | None = None) -> None:
+        """Let the importer work on a file; attempts of Lambda at one event have one request id."""
+        context = LambdaContext(seconds)
+        context.aws_request_id = request_id or context.aws_request_id
+        self.module("importer").handler(told, context)
 
     def file(self, key: str) -> bytes:
         with WATCH.at_work(None):

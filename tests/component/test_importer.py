@@ -138,6 +138,21 @@ def test_an_order_whose_rows_cannot_all_be_read_is_not_registered_in_part(import
     assert [item["order_id"] for item in importing.log_items("event")] == ["CE-2"]
 
 
+def test_an_order_with_a_quote_too_many_in_a_quoted_row_is_registered_whole_or_not_at_all(
+    importing: RegionUnderTest,
+) -> None:
+    rows = '"{}","delivered","{}","100","1","Cali","",""'
+    broken = [
+        rows.format(*cells) for cells in (("CE-1", "Café"), ("CE-1", 'Pan "B" g'), ("CE-1", "Arepa"), ("CE-2", "Café"))
+    ]
+    assert counts(run(importing, HEADER + "\n".join(broken)))[1:] == (1, 0, 1)
+    assert [item["order_id"] for item in importing.log_items("event")] == ["CE-2"]
+    mended = "\n".join(broken).replace('"B"', '""B""')
+    assert counts(run(importing, HEADER + mended))[1:] == (1, 1, 0)
+    (ours,) = (item for item in importing.log_items("event") if item["order_id"] == "CE-1")
+    assert [item["product"] for item in ours["items"]] == ["Café", 'Pan "B" g', "Arepa"]
+
+
 def test_one_orders_statuses_are_registered_in_the_order_of_the_file(importing: RegionUnderTest) -> None:
     statuses = ("created", "assigned", "in_transit", "delivered")
     rows = [f"CE-{n},{status},,,,,,{n}-{status}" for status in statuses for n in range(11)]
@@ -174,9 +189,12 @@ def test_a_file_that_is_too_large_is_refused_before_it_is_read(importing: Region
     assert (result(importing)["state"], importing.log_items()) == ("refused", [])
 
 
-@pytest.mark.parametrize("key", ["inbox/nobody/x.csv", "inbox/x.csv", "inbox/vera/x.csv", "inbox/luz/x.csv"])
+@pytest.mark.parametrize(
+    "key", ["inbox/nobody/x.csv", "inbox/x.csv", "inbox/vera/x.csv", "inbox/luz/x.csv", "inbox/ana/2/x.csv"]
+)
 def test_only_an_account_that_may_write_orders_imports(importing: RegionUnderTest, key: str) -> None:
-    """The folder names the account: one that is unknown, absent, of a reader, or locked."""
+    """The folder names the account: one that is unknown, absent, of a reader, locked, or named like a deeper folder."""
+    importing.account("ana/2", "client")
     importing.account("vera", "operator")
     importing.account("luz", "client")
     Accounts(clients.dynamodb(), TOPOLOGY.accounts_table).set_lock(
@@ -226,14 +244,31 @@ def test_a_file_that_was_replaced_in_the_middle_is_left_to_the_newer_import(impo
     importing.importer(told, seconds=1)
     newer = importing.put_file(KEY, orders(101).encode())
     importing.importer(told)
-    assert result(importing)["complete"] is False
+    assert (result(importing)["state"], result(importing)["rows"]) == ("stopped", 45)
     importing.importer(newer)
     assert counts(result(importing)) == (101, 56, 45, 0)
 
 
-def test_a_file_that_kills_the_importer_ends_visibly(
-    importing: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_s3_tells_late_does_not_touch_the_newer_files_result(importing: RegionUnderTest) -> None:
+    """Lambda tries events again, and those of one key in any order."""
+    older = importing.put_file(KEY, orders(100).encode())
+    newer = importing.put_file(KEY, orders(101).encode())
+    importing.importer(newer)
+    before = result(importing)
+    importing.importer(older)
+    assert result(importing) == before
+    assert (before["state"], before["complete"], before["created"]) == ("finished", True, 101)
+
+
+def test_two_files_have_two_results(importing: RegionUnderTest) -> None:
+    run(importing, orders(3), "inbox/ana/x")
+    run(importing, orders(5), "inbox/ana/x.csv")
+    assert (result(importing, "inbox/ana/x")["rows"], result(importing, "inbox/ana/x.csv")["rows"]) == (3, 5)
+
+
+@pytest.fixture
+def deadly(importing: RegionUnderTest, monkeypatch: pytest.MonkeyPatch) -> RegionUnderTest:
+    """A Region whose importer dies at the order CE-60."""
     module = importing.module("importer")
     command_of = module.command_of
 
@@ -243,20 +278,39 @@ def test_a_file_that_kills_the_importer_ends_visibly(
         return command_of(entry, **more)
 
     monkeypatch.setattr(module, "command_of", die)
-    told = importing.put_file(KEY, orders(100).encode())
-    importing.importer(told, seconds=1)
-    for _ in range(module.MAX_TRIES):
+    monkeypatch.setattr(module, "CHECKPOINT_SECONDS", 0.0)
+    return importing
+
+
+def attempts_at(region: RegionUnderTest, told: dict[str, Any], request_id: str) -> None:
+    """What Lambda makes of one event before it drops it."""
+    for _ in range(2):
         with pytest.raises(MemoryError):
-            importing.importer(told)
-        assert result(importing)["complete"] is False
+            region.importer(told, request_id=request_id)
+        assert result(region)["complete"] is False
+
+
+def test_an_importer_that_dies_behind_its_beginning_goes_on_by_a_new_event(deadly: RegionUnderTest) -> None:
+    told = deadly.put_file(KEY, orders(100).encode())
+    attempts_at(deadly, told, "first")
+    deadly.importer(told, request_id="first")
+    assert deadly.calls["Invoke"] == 1
+    assert (result(deadly)["complete"], result(deadly)["rows"]) == (False, 45)
+
+
+def test_a_file_that_kills_the_importer_ends_visibly(deadly: RegionUnderTest) -> None:
+    told = deadly.put_file(KEY, orders(100).encode())
+    deadly.importer(told, seconds=1)
+    attempts_at(deadly, told, "next")
+    module = deadly.module("importer")
     with pytest.raises(module.GivenUpError):
-        importing.importer(told)
-    found = result(importing)
+        deadly.importer(told, request_id="next")
+    found = result(deadly)
     assert (found["state"], found["complete"], found["rows"]) == ("failed", True, 45)
     assert "near line 47" in found["reason"]
-    assert errors(importing)[-1][0] == "end"
-    importing.importer(told)
-    assert result(importing) == found
+    assert errors(deadly)[-1][0] == "end"
+    deadly.importer(told)
+    assert result(deadly) == found
 
 
 def test_too_many_errors_stop_the_import(importing: RegionUnderTest) -> None:

@@ -46,7 +46,7 @@ def written(rows: list[list[str]], delimiter: str = ",") -> bytes:
 
 
 def read(content: bytes, at: Position = Position(0, 2), size: int = 7, layout: Layout = LAYOUT) -> list[Entry]:  # noqa: B008
-    return list(entries(chunked(content[at.offset :], size), layout, at))
+    return list(entries(chunked(content[at.offset :], size), layout, at, most_lines=10_000))
 
 
 def faults_of(entry: Entry) -> list[Fault]:
@@ -113,6 +113,44 @@ def test_a_quote_that_is_not_closed_costs_its_line_and_not_the_file() -> None:
     assert len(found) == len(lines)
     assert [entry.rows[0].unreadable is None for entry in found] == [False, *[True] * (len(lines) - 1)]
     assert [entry.rows[0].line for entry in found] == list(range(2, 2 + len(lines)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "bad", "held"),
+    [
+        ("order_id,note,key", 'CE-2,"x"y,k', []),  # its order is sure, and nobody else's
+        ("order_id,note,key", 'CE-1,"x"y,k', ["CE-1"]),
+        ("order_id,note,key", "CE-3,x", ["CE-3"]),
+        ("note,order_id,key", '"x"y,CE-2,k', ["CE-1", "CE-3"]),  # behind the fault nothing is sure
+        ("note,order_id,key", "x,CE-2", ["CE-1", "CE-3"]),
+        ("order_id,note,key", '"CE-2,x,k', ["CE-1", "CE-3"]),
+    ],
+)
+def test_a_row_that_cannot_be_read_holds_back_all_that_it_may_belong_to(
+    columns: str, bad: str, held: list[str]
+) -> None:
+    layout = Layout(",", tuple(columns.split(",")))
+    row = "{0},n,k{1}\n" if columns.startswith("order_id") else "n,{0},k{1}\n"
+    content = "".join(
+        [row.format("CE-0", 0), row.format("CE-1", 1), bad + "\n", row.format("CE-3", 3), row.format("CE-4", 4)]
+    )
+    found = read(content.encode(), layout=layout)
+    refused = [fault for entry in found for fault in faults_of(entry)]
+    assert {fault.line for fault in refused} == {4, *({"CE-1": 3, "CE-3": 5}[order] for order in held)}
+    registered = [entry.rows[0].cells["order_id"] for entry in found if not faults_of(entry)]
+    assert registered == [order for order in ("CE-0", "CE-1", "CE-3", "CE-4") if order not in held]
+
+
+def test_a_file_of_too_many_lines_is_refused_also_if_they_are_empty() -> None:
+    with pytest.raises(FileRefusedError, match="more than 10000 lines"):
+        read(b"\n" * 11_000, size=4_000)
+
+
+def test_rows_that_cannot_be_read_do_not_pile_up() -> None:
+    layout = Layout(",", ("note", "order_id"))
+    content = b"".join(b"n,CE-%d\nn\n" % number for number in range(4_000))
+    with pytest.raises(FileRefusedError, match="too many rows that cannot be read"):
+        read(content, size=4_000, layout=layout)
 
 
 def test_a_line_longer_than_a_row_may_be_is_one_fault() -> None:
