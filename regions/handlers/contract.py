@@ -36,7 +36,8 @@ minutes and then more and more slowly, for 21 hours in all; redirects are not fo
 within half a minute.
 
 `Relevo-Signature` is `t=<seconds>,v1=<hex>`, with a `v1` for each of at most two secrets: to rotate, ask for a second
-one, let the receiver take either, and forget the first. Check it before anything else:
+one, let the receiver take either, and forget the first. A third pushes the first out, or takes the place of a second
+that is not ten minutes old: its answer may have been lost. Check the signature before anything else:
 
 ```python
 {VERIFY}```

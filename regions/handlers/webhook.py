@@ -7,9 +7,10 @@ order it is and what its subscription says is read anew for each call: an announ
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -24,7 +25,8 @@ from shared.adapters import clients
 from shared.adapters.accounts import Accounts
 from shared.adapters.order_log import OrderLog
 from shared.adapters.settings import settings
-from shared.adapters.webhook_calls import CallFailedError, call
+from shared.adapters.silence import Silence
+from shared.adapters.webhook_calls import CallFailedError, ReceiverSilentError, call
 from shared.adapters.webhooks import Webhooks
 from shared.domain.webhooks import first_of, payload_of, retry_after, signature_of
 from shared.topology import TOPOLOGY
@@ -44,6 +46,7 @@ class Teller:
     accounts: Accounts
     post: Callable[[str, bytes, dict[str, str]], None]
     clock: Callable[[], datetime]
+    silences: dict[str, Silence] = field(default_factory=lambda: defaultdict(Silence))
 
     def tell(self, order_id: str, event_id: str) -> Outcome:
         """Call whoever registered the order, if it listens; raises ``CallFailedError`` unless its receiver takes it."""
@@ -63,11 +66,22 @@ class Teller:
         secrets = [secret.value for secret in webhook.secrets]
         signature = signature_of(secrets, body, seconds=int(self.clock().timestamp()))
         headers = {"Content-Type": "application/json", SIGNATURE: signature, EVENT_ID: event_id}
+        host = urlsplit(webhook.subscription.url).hostname or ""
         try:
-            self.post(webhook.subscription.url, body, headers)
+            self._call(host, webhook.subscription.url, body, headers)
         except CallFailedError as error:
-            raise CallFailedError(f"{urlsplit(webhook.subscription.url).hostname}: {error}") from error
+            raise CallFailedError(f"{host}: {error}") from error
         return "WebhookDelivered"
+
+    def _call(self, host: str, url: str, body: bytes, headers: dict[str, str]) -> None:
+        """Call, unless the host kept somebody waiting a moment ago: other clients' calls need the place."""
+        if self.silences[host].lasts:
+            raise CallFailedError("no answer a moment ago")
+        try:
+            self.post(url, body, headers)
+        except ReceiverSilentError:
+            self.silences[host].begin()
+            raise
 
 
 _teller = Teller(

@@ -29,6 +29,10 @@ class CallFailedError(Exception):
     """A receiver did not take a call; the text says why, without what it answered."""
 
 
+class ReceiverSilentError(CallFailedError):
+    """A receiver did not answer at all, and whoever calls it next would wait as long."""
+
+
 def addresses_of(host: str, port: int) -> list[str]:
     """Every address that a name leads to, in the resolver's order."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -49,7 +53,10 @@ def call(
     resolve: Resolve = addresses_of,
     seconds: float = CALL_SECONDS,
 ) -> None:
-    """POST a body once; raises ``CallFailedError`` unless the receiver answers 2xx in time."""
+    """POST a body once; raises ``CallFailedError`` unless the receiver answers 2xx in time.
+
+    It is a ``ReceiverSilentError`` if a step of it took ``STEP_SECONDS``.
+    """
     try:
         parts = urlsplit(url_of(url, in_lab=in_lab))
         host = parts.hostname or ""
@@ -65,7 +72,8 @@ def call(
             finally:
                 cut_off.cancel()
     except (OSError, http.client.HTTPException, ValueError, UnsafeAddressError) as error:
-        raise CallFailedError(f"{type(error).__name__}: {error}"[:200]) from error
+        failed = ReceiverSilentError if isinstance(error, TimeoutError) else CallFailedError
+        raise failed(f"{type(error).__name__}: {error}"[:200]) from error
     if not 200 <= status < 300:
         raise CallFailedError(f"the receiver answered {status}")
 

@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from shared.adapters import items
 from shared.adapters.order_log import OrderLog
 from shared.domain.effects import Effect
-from shared.domain.instants import to_text
+from shared.domain.instants import from_text, to_text
 from shared.domain.webhooks import SECRET_BYTES, SECRETS_THAT_SIGN, Subscription, first_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # API may write under this key alone, so never an account.
 WEBHOOKS: Final = "WEBHOOKS"
 SIDE_BY_SIDE: Final = 8
+AGAIN: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,16 @@ class Webhooks:
         )
 
     def add_secret(self, subject: str, *, now: datetime) -> Secret:
-        """Make a secret that signs beside the one before; older ones are forgotten."""
-        for plain in _newest_secrets(self._own(subject))[SECRETS_THAT_SIGN - 1 :]:
-            self._delete(plain)
+        """Make a secret that signs beside the one before; older ones are forgotten.
+
+        Asked again soon, it takes the place of the newest: that answer was lost, and the one before is still in use.
+        """
+        known = _newest_secrets(self._own(subject))
+        is_again = len(known) == SECRETS_THAT_SIGN and now - from_text(known[0]["made_at"]) < AGAIN
+        kept = known[1:SECRETS_THAT_SIGN] if is_again else known[: SECRETS_THAT_SIGN - 1]
+        for plain in known:
+            if plain not in kept:
+                self._delete(plain)
         made = Secret(to_text(now), f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}")
         # The end of the key keeps two of one millisecond apart.
         self._put(

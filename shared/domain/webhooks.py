@@ -19,7 +19,7 @@ from shared.domain import problems
 from shared.domain.commands import FieldReader, text_of
 from shared.domain.effects import Effect
 from shared.domain.instants import to_text
-from shared.domain.orders import RANK, Event
+from shared.domain.orders import Event
 from shared.topology import STATUSES
 
 MAX_URL: Final = 500
@@ -51,9 +51,10 @@ class Subscription:
 def first_of(events: Iterable[Event]) -> Event | None:
     """The event that says whose order it is: its sender registered the order, and hears of all that happens to it.
 
-    It is the one of the earliest status; clocks of two Regions decide only between equal ones.
+    A Region takes no event that comes before those it knows, so it is the one that all others come after; clocks of
+    two Regions decide only between equal ones.
     """
-    return min(events, key=lambda event: (RANK[event.status], event.recorded_at, event.event_id), default=None)
+    return min(events, key=lambda event: (event.precedence, event.recorded_at, event.event_id), default=None)
 
 
 def subscription_of(body: object, *, subject: str, in_lab: bool) -> Subscription:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from shared.adapters import webhook_calls
-from shared.adapters.webhook_calls import CallFailedError, call
+from shared.adapters.webhook_calls import CallFailedError, ReceiverSilentError, call
 from shared.domain.webhooks import UnsafeAddressError, chosen_address
 
 pytestmark = pytest.mark.enable_socket
@@ -94,6 +94,12 @@ def test_a_receiver_that_drips_is_cut_off(receiver: Receiving) -> None:
     receiver.drips = True
     with pytest.raises(CallFailedError):
         call(receiver.url, b"{}", {}, in_lab=True, seconds=0.3)
+
+
+def test_a_receiver_that_says_nothing_is_silent_and_not_just_unwilling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhook_calls, "STEP_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening, pytest.raises(ReceiverSilentError):
+        call(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"{}", {}, in_lab=True)
 
 
 def test_a_receiver_that_is_not_there_is_a_failure() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,8 @@ from botocore.exceptions import ReadTimeoutError
 from regions.handlers.contract import VERIFY
 from shared.adapters import clients
 from shared.adapters.settings import settings
+from shared.adapters.webhook_calls import ReceiverSilentError
+from shared.adapters.webhooks import AGAIN
 from shared.domain.instants import to_text
 from shared.topology import TOPOLOGY
 from tests.component.pipeline import catch, from_peer, register
@@ -94,16 +95,29 @@ def test_during_a_rotation_both_secrets_sign_and_a_third_one_ends_the_first(regi
     event = done(region, register(region, "o"))
     receiver = Receiver(region)
     secrets = [first]
-    for signing in (1, 2, 2):
+    for turn, signing in enumerate((1, 2, 2), 1):
         with messages_of(event) as records:
             tell(region, *records)
         call = receiver.calls[-1]
         taken = [is_from_relevo(secret, call.headers["Relevo-Signature"], call.body) for secret in secrets]
         assert taken == [False] * (len(secrets) - signing) + [True] * signing
-        time.sleep(0.002)  # secrets are ordered by the millisecond
+        region.at = region.clock() + turn * AGAIN
         secrets.append(region.call("POST", "/v1/webhook/secret").json["secret"])
+        region.at = None
     kept = [item for item in region.items(TOPOLOGY.accounts_table) if "secret" in item]
     assert sorted(item["secret"] for item in kept) == sorted(secrets[-2:])
+
+
+def test_a_rotation_whose_answer_was_lost_does_not_cut_off_the_secret_in_use(region: RegionUnderTest) -> None:
+    in_use = subscribe(region)
+    lost, shown = (region.call("POST", "/v1/webhook/secret").json["secret"] for _ in range(2))
+    event = done(region, register(region, "o"))
+    receiver = Receiver(region)
+    with messages_of(event) as records:
+        tell(region, *records)
+    (call,) = receiver.calls
+    taken = [is_from_relevo(secret, call.headers["Relevo-Signature"], call.body) for secret in (in_use, lost, shown)]
+    assert taken == [True, False, True]
 
 
 def test_a_secret_is_shown_once(region: RegionUnderTest) -> None:
@@ -129,6 +143,43 @@ def test_who_did_not_register_the_order_hears_nothing(region: RegionUnderTest) -
     with messages_of(done(region, others["event_id"])) as records:
         assert tell(region, *records) == []
     assert len(receiver.calls) == 1
+
+
+def test_an_order_stays_whose_it_is_when_a_courier_tries_again(region: RegionUnderTest) -> None:
+    """A second attempt begins with an earlier status, and is not who registered the order."""
+    subscribe(region)
+    subscribe(region, "luis", url="https://otro.example.com/relevo")
+    register(region, "o", status="in_transit")
+    report(region, "o", "failed", attempt=1)
+    report(region, "o", "created", attempt=2)
+    event = done(region, report(region, "o", "delivered", items=LINES))
+    receiver = Receiver(region)
+    with messages_of(event) as records:
+        assert tell(region, *records) == []
+    (call,) = receiver.calls
+    assert call.url == URL
+
+
+def test_a_receiver_that_keeps_callers_waiting_holds_nobody_else_up(
+    region: RegionUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribe(region)
+    module = region.module("webhook")
+    called: list[str] = []
+
+    def hang(url: str, _body: bytes, _headers: dict[str, str]) -> None:
+        called.append(url)
+        raise ReceiverSilentError("TimeoutError")
+
+    monkeypatch.setattr(module._teller, "post", hang)
+    for number in range(3):
+        with messages_of(done(region, register(region, f"o{number}"))) as records:
+            assert len(tell(region, *records)) == 1
+    assert called == [URL]
+    module._teller.silences.clear()  # the pause is over
+    with messages_of(done(region, register(region, "o3"))) as records:
+        assert len(tell(region, *records)) == 1
+    assert called == [URL, URL]
 
 
 def test_a_name_that_begins_like_another_one_is_another_client(region: RegionUnderTest) -> None:

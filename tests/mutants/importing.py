@@ -47,7 +47,7 @@ MUTANTS: Final = (
         "what S3 tells twice is done once",
         "I1",
         IMPORTER,
-        "            if before.complete:\n                return False\n",
+        '            if before.complete:\n                return "nothing to do"\n',
         "",
         f"{TESTS}::test_what_s3_tells_twice_is_done_once",
     ),
