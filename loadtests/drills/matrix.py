@@ -103,6 +103,11 @@ class Cell:
         return {"takeover": TOPOLOGY.peer_of(self.region), "return": self.region}.get(self.phase)
 
     @property
+    def loses_nobody(self) -> bool:
+        """Whether both Regions live all the time, so that neither may be drained."""
+        return self.lost is None and not self.fault.loses_region
+
+    @property
     def absent_because(self) -> str | None:
         """Why the cell makes no sense, if so."""
         if self.phase == "takeover" and self.fault.loses_region:

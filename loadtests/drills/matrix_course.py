@@ -181,19 +181,23 @@ class SittingConductor(Conductor):
 
     def _finish(self, runs: list[CellRun]) -> None:
         """Readmit whom the sentinels have drained; before the next cell all is complete and both Regions serve."""
-        self._readmit_all()
+        drained = self._readmit_all()
         ended = time.time()
         for run in runs:
             run.ended = run.ended or ended
         self._enter("calm", QUIET_LOAD, steady=False)
         self._watch(lambda: self._all_well() and self._observers.complete_until(ended), self._lengths.calm_at_most)
-        self._readmit_all()  # a sentinel may have found out late
+        drained |= self._readmit_all()  # a sentinel may have found out late
         for run in runs:
+            if run.cell.loses_nobody:
+                run.troubles += [f"{region} was drained, and had never gone" for region in sorted(drained)]
             self._on_cell(run)
 
-    def _readmit_all(self) -> None:
-        for region in self._drained(*TOPOLOGY.region_names):
+    def _readmit_all(self) -> set[str]:
+        drained = self._drained(*TOPOLOGY.region_names)
+        for region in drained:
             self._readmit(region)
+        return drained
 
     def _all_well(self) -> bool:
         """Whether health checks found every Region healthy the last time."""
