@@ -121,7 +121,12 @@ PRIVATE = [
 @pytest.mark.parametrize("address", PRIVATE)
 def test_no_address_but_a_public_one_is_connected_to(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connected: list[Any] = []
-    monkeypatch.setattr(socket, "create_connection", lambda *asked, **_: connected.append(asked))
+
+    def connect(*asked: Any, **_: Any) -> None:
+        connected.append(asked)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", connect)
     for addresses in ([address], [PUBLIC, address], [address, PUBLIC]):
         with pytest.raises(CallFailedError, match="UnsafeAddress"):
             call(f"https://{NAME}/", b"{}", {}, in_lab=False, resolve=lambda *_, found=addresses: found)

@@ -61,8 +61,8 @@ def test_a_client_gets_a_signed_call_about_its_order_that_a_courier_delivered(re
     receiver = Receiver(region)
     with messages_of(event) as records:
         assert tell(region, *records) == []
+    assert [call.url for call in receiver.calls] == [URL]
     (call,) = receiver.calls
-    assert call.url == URL
     assert call.headers["Relevo-Event-Id"] == event["event_id"]
     assert call.json == {
         "event_id": event["event_id"], "order_id": "o", "status": "delivered",

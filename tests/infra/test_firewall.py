@@ -139,6 +139,7 @@ def test_no_rule_of_aws_is_asked_about_health(managed: dict[str, dict[str, Any]]
     matches = {"EXACTLY": str.__eq__, "STARTS_WITH": str.startswith}
     for rule in managed.values():
         scope = rule["Statement"]["ManagedRuleGroupStatement"]["ScopeDownStatement"]
+        assert "NotStatement" in scope
         spared = [one["ByteMatchStatement"] for one in scope["NotStatement"]["Statement"]["OrStatement"]["Statements"]]
         assert all(one["FieldToMatch"] == {"UriPath": {}} for one in spared)
         assert any(matches[one["PositionalConstraint"]](path, one["SearchString"]) for one in spared) is not is_asked

@@ -68,12 +68,12 @@ MUTANTS: Final = (
         f"{TESTS}::test_a_file_that_was_replaced_in_the_middle_is_left_to_the_newer_import",
     ),
     Mutant(
-        "an order of which a row cannot be read is not registered in part",
+        "a row that cannot be read is not registered",
         "I1",
         PARSER,
         "if any(row.unreadable is not None for row in entry.rows):",
         "if False:",
-        f"{TESTS}::test_an_order_whose_rows_cannot_all_be_read_is_not_registered_in_part",
+        f"{TESTS}::test_errors_come_back_with_line_column_and_reason_and_cost_their_order_alone",
     ),
     Mutant(
         "a row that cannot be read holds back what it may belong to",
