@@ -119,7 +119,7 @@ function DeadLetters(props: { seen: RegionStatus }) {
   const where = filled.map(([queue, depth]) => {
     const status = named(queue);
     const name = status ? words.statuses[status] : queue === "webhooks" ? words.webhookQueue : words.relayQueue;
-    return `${name}: ${count(depth, language)}`;
+    return `${name}:\u00a0${count(depth, language)}`; // a number stays with its queue
   });
   const note = where.length ? where.join(", ") : age == null ? "" : words.countedAgo(span(age));
   return (
