@@ -35,7 +35,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "states": STATES,
     }
     folder = tmp_path_factory.mktemp("states")
-    return troubles(FILE, folder, seconds=180, environment={"RELEVO_LAB": json.dumps(coordinates)})
+    return troubles(FILE, folder, seconds=240, environment={"RELEVO_LAB": json.dumps(coordinates)})
 
 
 @pytest.mark.parametrize("name", names(FILE))
