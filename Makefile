@@ -69,9 +69,10 @@ mutants: $(SYNTH) ## Remove every guard in turn; one whose test does not notice 
 bench: $(SYNTH) ## Calls, units, milliseconds and rates: out/bench.json and a table
 	@$(BIN)/relevo bench --lab
 
-sbom: $(READY) ## The bill of materials with licences, CycloneDX: out/sbom.json
+sbom: $(READY) ## The bills of materials with licences, CycloneDX: out/sbom.json, and out/sbom-page.json of the page
 	@mkdir -p out
 	@$(BIN)/cyclonedx-py environment $(VENV) --pyproject pyproject.toml --of JSON --sv 1.6 --output-reproducible -o out/sbom.json
+	@$(BIN)/npm --prefix global_stack/site --silent sbom --package-lock-only --sbom-format cyclonedx > out/sbom-page.json
 
 # Apart: the component suite keeps one mock of AWS for its whole session, and the runbooks' tests make their own.
 test-code: $(SYNTH)

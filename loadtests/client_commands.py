@@ -18,7 +18,7 @@ from loadtests.resolver import ResolveError, Resolver
 from shared.topology import STATUSES, TOPOLOGY
 
 app = typer.Typer(
-    help="Register orders and read them as a client system does: through the one hostname, safe to repeat.",
+    help="Register orders and read them as a client system does: through the one hostname, safe to repeat with --key.",
     no_args_is_help=True,
 )
 

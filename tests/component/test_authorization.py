@@ -9,6 +9,7 @@ import itertools
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from tests.component.problems import problem
 from tests.component.region import RegionUnderTest
 from tests.unit.orders import event
 
+SECURITY = Path(__file__).parents[2] / "SECURITY.md"
 NOBODY, OWN, OTHERS = "nobody", "own", "others"
 ROLE_NAMES = ("courier", "client", "operator", "admin")
 EVENT = {"status": "in_transit", "note": "en camino"}
@@ -121,6 +123,22 @@ def test_each_role_gets_the_answer_of_the_table(
         body = json.loads(json.dumps(known.body).replace("{order}", order))
         answer = knock(region, known.method, path, body, headers=tokens[role])
         assert answer.status == known.expected(role, whose), (role, whose, answer.text)
+
+
+def told(answers: tuple[int, int]) -> str:
+    own, others = answers
+    return str(own) if own == others else f"{own}, others' {others}"
+
+
+def test_the_table_in_security_md_is_this_one() -> None:
+    rows = [
+        f"| `{known.method} {known.path}` | {' | '.join(told(getattr(known, role)) for role in ROLE_NAMES)} | "
+        f"{known.nobody} |"
+        for known in TABLE
+    ]
+    expected = [f"| route | {' | '.join(ROLE_NAMES)} | nobody |", f"|{'---|' * (len(ROLE_NAMES) + 2)}", *rows]
+    section = SECURITY.read_text().partition("\n## Who may do what\n")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("|")] == expected
 
 
 SECRETS = ("Esmeralda", "Muzo", "timbre roto", "900", "luis")

@@ -1,4 +1,4 @@
-"""The contract against the handlers, by schemathesis: what it allows is taken, and what it forbids is refused."""
+"""The contract against the handlers, by schemathesis: to what it allows or forbids, an answer that it describes."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from typing import Any
@@ -95,7 +96,7 @@ def test_what_the_schema_takes_is_taken_and_the_rest_refused(region: RegionUnder
         assert_described(contract, "post", "/v1/orders", answer)
     for body in INVALID:
         assert not schema.is_valid(body), body
-        answer = region.call("POST", "/v1/orders", raw=__import__("json").dumps(body), headers={"Idempotency-Key": "k"})
+        answer = region.call("POST", "/v1/orders", raw=json.dumps(body), headers={"Idempotency-Key": "k"})
         problem(answer, 422)
         assert_described(contract, "post", "/v1/orders", answer)
 

@@ -10,6 +10,7 @@ import pytest
 
 from shared.adapters.order_rows import waits_for
 from shared.domain.instants import to_text
+from shared.domain.takeover import Guard
 from shared.topology import STATUSES, TOPOLOGY
 from tests.component.problems import problem
 from tests.component.region import RegionUnderTest
@@ -160,17 +161,21 @@ def test_orders_of_fewer_keys_are_listed_after_there_are_more(
     assert walk(region, limit="2") == ["new", "o0", "o1", "o2", "o3"]
 
 
+def put_work(region: RegionUnderTest, order_id: str, *, due_at: datetime, **more: Any) -> None:
+    """A row of work that a Region has not finished: its own, unless ``origin`` says whose."""
+    origin, seen_at = more.get("origin", "us-east-1"), more.get("seen_at", due_at)
+    region.put(
+        TOPOLOGY.order_view_table,
+        {
+            "pk": f"ORDER#{order_id}", "sk": "WORK#e", "order_id": order_id, "event_id": "e", "status": "created",
+            "seen_at": to_text(seen_at), **waits_for(origin, order_id, due_at=due_at),
+        },
+    )  # fmt: skip
+
+
 def test_pending_work_is_read_oldest_first_over_all_of_its_keys(region: RegionUnderTest) -> None:
     for number in range(40):
-        order_id = f"o{number}"
-        due_at = NOON + timedelta(seconds=number * 7 % 40)
-        region.put(
-            TOPOLOGY.order_view_table,
-            {
-                "pk": f"ORDER#{order_id}", "sk": "WORK#e", "order_id": order_id, "event_id": "e", "status": "created",
-                "seen_at": to_text(due_at), **waits_for("us-east-1", order_id, due_at=due_at),
-            },
-        )  # fmt: skip
+        put_work(region, f"o{number}", due_at=NOON + timedelta(seconds=number * 7 % 40))
     keys = {item["pending_key"] for item in region.view_items("ORDER#")}
     assert len(keys) == TOPOLOGY.pending_keys > 1
     queries = region.module("runtime").order_queries()
@@ -298,6 +303,24 @@ def test_the_status_tells_of_both_regions(region: RegionUnderTest) -> None:
     there = answer["regions"]["us-east-2"]
     assert there.items() >= {"healthy": False, "drained": True, "drained_by": "ops", "drained_because": "drill"}.items()
     assert (there["drained_since"], there["heartbeat_age_seconds"]) == (NOW, 10)
+    for told in answer["regions"].values():
+        assert told["oldest_pending_seconds"] is None
+    assert (answer["regions"]["us-east-1"]["replication_lag_seconds"], there["replication_lag_seconds"]) == (0, None)
+
+
+def test_the_status_tells_how_far_a_peer_lags_and_how_long_the_oldest_work_of_either_waits(
+    region: RegionUnderTest,
+) -> None:
+    region.at = NOON
+    guard = Guard(looked_at=NOON, peer_beat=to_text(NOON - timedelta(seconds=12.5)), peer_beat_seen_at=NOON)
+    region.module("runtime").order_queries().keep_guard(guard)
+    # What was seen first counts, not what is due first.
+    for number, origin, seen in ((1, "us-east-1", 30), (2, "us-east-1", 95.25), (3, "us-east-2", 700)):
+        due_at = NOON + timedelta(seconds=60 * number)
+        put_work(region, f"o{number}", due_at=due_at, origin=origin, seen_at=NOON - timedelta(seconds=seen))
+    told = region.call("GET", "/v1/status").json["regions"]
+    lags = {name: (seen["replication_lag_seconds"], seen["oldest_pending_seconds"]) for name, seen in told.items()}
+    assert lags == {"us-east-1": (0, 95.25), "us-east-2": (12.5, 700)}
 
 
 @pytest.mark.parametrize(

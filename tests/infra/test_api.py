@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from shared.topology import LIVE, TOPOLOGY, function_name, live_function
 from tests.infra.templates import Template
 
+README = Path(__file__).parents[2] / "README.md"
 API, HEALTH = function_name("api"), function_name("health")
 # Method, path, answering function, whether the gateway asks for a token.
 CONTRACT = (
@@ -181,6 +184,8 @@ def test_the_gateways_own_answers_are_problems_with_the_handlers_headers(templat
     assert statuses["THROTTLED"] == statuses["QUOTA_EXCEEDED"] == 429
     assert statuses["INVALID_API_KEY"] == 503  # a key that the authorizer named is never the client's fault
     assert statuses["AUTHORIZER_FAILURE"] == 503
+    (listed,) = re.findall(r"where the gateway must:(.*?)`regions/gateway_responses.py`", README.read_text(), re.DOTALL)
+    assert set(map(int, re.findall(r"\b[45]\d\d\b", listed))) == set(statuses.values())
 
 
 def test_requests_are_logged_and_traced(template: Template) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ from tests.runbooks.texts import (
 
 ROOT = FOLDER.parent
 RUNBOOKS = runbooks()
+# Every text of the repository, not the runbooks alone.
+TEXTS = [*sorted(ROOT.glob("*.md")), *sorted(FOLDER.glob("*.md"))]
 PROCEDURES = {
     "key-rotation",
     "evacuate",
@@ -48,13 +51,22 @@ PROCEDURES = {
 }
 MOST_LINES = 110  # two screens
 # They act without being asked twice, so they may not stand where nothing is to be changed.
-ACT_AT_ONCE = ("up", "down", "fault", "drill", "account add", "import")
+ACT_AT_ONCE = ("account add", "import", "client register", "client report", "up", "down", "fault", "drill")
+# They need no `--yes` either: they look, count and measure.
+LOOK_ONLY = {
+    "account list", "bench", "capacity", "client show", "conflicts list", "cost", "keys status", "simulate", "status",
+    "takeover status",
+}  # fmt: skip
 # They ask and write in the healthy side alone: test_leaving_a_region.py holds them to it.
 FROM_THE_HEALTHY_SIDE = {"drain", "evacuate", "takeover status"}
 AWS_READS = ("describe-", "list-", "get-", "lookup-", "tail")
 AWS_OPTIONS = {"region", "query", "output"}  # of the CLI itself
 # What the CLI has beside the services' own operations.
 AWS_EXTRAS = {("logs", "tail"): {"since", "follow", "filter-pattern", "format"}, ("dynamodb", "wait"): {"table-name"}}
+
+
+def path_name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
 
 
 @pytest.fixture(params=RUNBOOKS, ids=lambda found: found.name)
@@ -70,6 +82,15 @@ def relevo_commands(runbook: Runbook) -> list[tuple[str, str, Command, dict[str,
         name, values = understood(command.words)
         found.append((block.heading, name, command, values))
     return found
+
+
+def leaves(command: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command that runs something, by its name."""
+    if (commands := getattr(command, "commands", None)) is None:
+        yield path, command
+        return
+    for name, below in commands.items():
+        yield from leaves(below, f"{path} {name}".strip())
 
 
 def section(runbook: Runbook, heading: str) -> str:
@@ -99,6 +120,7 @@ def test_what_was_drilled_names_a_drill_that_exists_and_what_was_not_claims_noth
     if drill.startswith("relevo "):
         name, _ = understood(drill.split())
         assert name.startswith("drill ")
+        assert ("--quick" in drill) is not ("real timing" in achieved)
     else:
         assert Path(drill).parts[0] == "tests"
         assert (ROOT / drill).is_file()
@@ -119,12 +141,16 @@ def test_a_runbook_is_two_screens_at_most(runbook: Runbook) -> None:
     assert len(runbook.path.read_text().splitlines()) <= MOST_LINES
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.md")), ids=lambda path: path.stem)
-def test_links_lead_to_files_and_nothing_is_left_to_fill_in(path: Path) -> None:
-    text = path.read_text()
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+@pytest.mark.parametrize("path", TEXTS, ids=path_name)
+def test_links_lead_to_files(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", path.read_text()):
         assert "://" in target or (path.parent / target.partition("#")[0]).is_file(), target
-    assert not re.findall(r"<[^>\n]+>|\bTODO\b|\bTBD\b|\bFIXME\b|(?i:\bxxx+\b)|\.\.\.|\$[A-Z_]+|\{[a-z_]+\}", text)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.md")), ids=path_name)
+def test_nothing_is_left_to_fill_in(path: Path) -> None:
+    open_ends = r"<[^>\n]+>|\bTODO\b|\bTBD\b|\bFIXME\b|(?i:\bxxx+\b)|\.\.\.|\$[A-Z_]+|\{[a-z_]+\}"
+    assert not re.findall(open_ends, path.read_text())
 
 
 def test_every_relevo_command_is_one_that_exists_with_these_options(runbook: Runbook) -> None:
@@ -133,12 +159,12 @@ def test_every_relevo_command_is_one_that_exists_with_these_options(runbook: Run
     assert all(command.words[0] == "relevo" for _, _, command, _ in commands)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", TEXTS, ids=path_name)
 def test_commands_named_in_sentences_exist_too(path: Path) -> None:
     prose = re.sub(r"```.*?```", "", path.read_text(), flags=re.DOTALL)
     for named in re.findall(r"`relevo ([^`]+)`", prose):
         command = relevo()
-        for word in named.split():
+        for word in named.removesuffix("--help").split():
             if commands := getattr(command, "commands", None):
                 assert word in commands, named
                 command = commands[word]
@@ -152,6 +178,11 @@ def test_what_changes_something_is_confirmed_and_stands_where_things_are_changed
         assert not acts or heading in ("Mitigate", "Roll back"), command.where
         if "yes" in values and heading == "Roll back":
             assert values["yes"], f"{command.where}: what is rolled back must act"
+
+
+def test_every_command_asks_before_it_acts_or_is_known_not_to() -> None:
+    at_once = {name for name, command in leaves(relevo()) if not any(option.name == "yes" for option in command.params)}
+    assert {name for name in at_once if not name.startswith(ACT_AT_ONCE)} == LOOK_ONLY
 
 
 def test_every_step_that_is_run_says_what_it_prints(runbook: Runbook) -> None:
@@ -234,12 +265,12 @@ def test_stacks_that_are_deployed_are_those_of_a_release() -> None:
                 assert stacks <= {step.stack for step in STEPS}, command.where
 
 
-def test_the_index_lists_every_runbook_with_its_severity_and_every_command() -> None:
+def test_the_index_lists_every_command_and_every_runbook_as_its_alarm_says_it() -> None:
     text = index()
     for runbook in RUNBOOKS:
         assert f"[{runbook.name}]({runbook.path.name})" in text
     for alarm in ALARMS:
-        assert re.search(rf"^\| \[{alarm.name}\]\({alarm.name}\.md\) \| {alarm.severity} \|", text, re.MULTILINE)
+        assert f"\n| [{alarm.name}]({alarm.name}.md) | {alarm.severity} | {alarm.summary} |\n" in text
     app = typer.Typer()
     register(app)
     for name, command in vars(get_command(app))["commands"].items():

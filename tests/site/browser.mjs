@@ -12,6 +12,8 @@ const ARGUMENTS = [
 ];
 const SIZES = { phone: { width: 390, height: 844 }, wall: { width: 1920, height: 1080 } };
 
+// Small and large, light and dark.
+export const STYLES = [["phone", "light"], ["phone", "dark"], ["wall", "light"], ["wall", "dark"]];
 export const LAB = JSON.parse(process.env.RELEVO_LAB);
 
 /** One browser; CHROMIUM names another one than npm's where that does not run. */
@@ -20,13 +22,17 @@ export async function launch() {
   return chromium.launch({ executablePath, args: ARGUMENTS });
 }
 
-/** A visitor with a fresh profile, who notices requests to strangers, refused code, and errors of the page. */
-export async function visit(browser, { size = "wall", theme = "light" } = {}) {
+/**
+ * A visitor with a fresh profile, who notices requests to strangers, refused code, and errors of the page. What
+ * `prepare` does to the browser is done before the page is asked for.
+ */
+export async function visit(browser, { size = "wall", theme = "light", prepare } = {}) {
   const context = await browser.newContext({
     viewport: SIZES[size], colorScheme: theme, hasTouch: size === "phone", isMobile: size === "phone",
     locale: "es-CO", reducedMotion: "reduce",
   });
   context.setDefaultTimeout(15_000);
+  await prepare?.(context);
   const page = await context.newPage();
   const visitor = { context, page, size, theme, strangers: [], faults: [] };
   page.on("request", (request) => {

@@ -33,7 +33,8 @@ def test_every_test_that_is_named_exists() -> None:
 
 def test_every_row_of_a_table_names_a_test() -> None:
     lines = [line for line in TEXT.splitlines() if line.startswith("|")]
-    rows = [line for line in lines if not line.startswith(("|---", "| who |", "| risk |"))]
+    # The routes' table has one test for all of it.
+    rows = [line for line in lines if not line.startswith(("|---", "| who |", "| risk |", "| route |", "| `"))]
     assert len(rows) > 20
     for row in rows:
         assert NAMED.search(row), row

@@ -52,7 +52,8 @@ export function Operations(props: {
 function RegionCard(props: { region: string; seen: RegionStatus; shown: number | null; isHere: boolean }) {
   const { words, language } = useWords();
   const { region, seen, shown } = props;
-  const state = seen.drained ? "drained" : seen.healthy ? "healthy" : "unhealthy";
+  // One that does not answer is drained by its peer before long: the worse of both is what people must see.
+  const state = !seen.healthy ? "unhealthy" : seen.drained ? "drained" : "healthy";
   const age = (seconds: number | null | undefined) => (seconds == null ? null : span(seconds));
   const short = (seconds: number | null) => (seconds === null ? null : shortSpan(seconds, language));
   const drainedSince = seen.drained_since ? span((Date.now() - Date.parse(seen.drained_since)) / 1000) : "?";
@@ -118,7 +119,7 @@ function DeadLetters(props: { seen: RegionStatus }) {
   const where = filled.map(([queue, depth]) => {
     const status = named(queue);
     const name = status ? words.statuses[status] : queue === "webhooks" ? words.webhookQueue : words.relayQueue;
-    return `${name}: ${count(depth, language)}`;
+    return `${name}:\u00a0${count(depth, language)}`; // a number stays with its queue
   });
   const note = where.length ? where.join(", ") : age == null ? "" : words.countedAgo(span(age));
   return (

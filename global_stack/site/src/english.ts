@@ -132,6 +132,8 @@ export const english: Words = {
     "region-loss": "Loss of a Region",
     evacuation: "Evacuation of a Region",
     "fail-open": "All checks red",
+    "key-rotation": "Rotation of the signing key",
+    release: "Release of a version",
   },
   drillHeld: "Every promise held",
   drillBroken: "A promise was broken",

@@ -26,7 +26,7 @@ export function count(amount: number, language: Language): string {
   return new Intl.NumberFormat(LOCALES[language]).format(amount);
 }
 
-/** `+12 %`, always with its sign. */
+/** `+12%`, always with its sign. */
 export function change(ratio: number, language: Language): string {
   return new Intl.NumberFormat(LOCALES[language], {
     style: "percent", signDisplay: "exceptZero", maximumFractionDigits: Math.abs(ratio) < 0.1 ? 1 : 0,

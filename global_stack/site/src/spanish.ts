@@ -140,6 +140,8 @@ export const spanish = {
     "region-loss": "Pérdida de una región",
     evacuation: "Evacuación de una región",
     "fail-open": "Comprobaciones en rojo",
+    "key-rotation": "Rotación de la clave de firma",
+    release: "Publicación de una versión",
   } as Record<string, string>,
   drillHeld: "Se cumplieron todas las promesas",
   drillBroken: "No se cumplió alguna promesa",
