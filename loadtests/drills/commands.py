@@ -57,22 +57,22 @@ Locations = Annotated[str, typer.Option("--locations", help="'half', or the Regi
 
 
 @drill.command("growth")
-def growth(  # Typer's options
+def growth(
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
     consistency: OfTables = TOPOLOGY.consistency,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Ramp 1x -> 5x -> 10x over both Regions, lose one at 10x, bring it back, judge."""
     plan = growth_plan("quick" if quick else "real", _known(region), mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("region-loss")
-def region_loss(  # Typer's options
+def region_loss(
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
     consistency: OfTables = TOPOLOGY.consistency,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Lose a Region under steady load, bring it back, judge."""
     plan = region_loss_plan("quick" if quick else "real", _known(region), mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
@@ -82,7 +82,7 @@ def region_loss(  # Typer's options
 def evacuation(
     quick: Quick = False, region: RegionName = "us-east-1", out: Out = None, as_json: AsJson = False,
     locations: Locations = "half", target: Where = "lab", yes: Yes = False,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Evacuate a healthy Region at full load, readmit it, judge."""
     plan = evacuation_plan("quick" if quick else "real", _known(region))
     _run(plan, EvacuationConductor, out, as_json, locations, target, yes)
@@ -91,7 +91,7 @@ def evacuation(
 @drill.command("fail-open")
 def fail_open(
     quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Turn every health check red while both Regions work, heal, judge."""
     _run(fail_open_plan("quick" if quick else "real"), FailOpenConductor, out, as_json, locations)
 
@@ -108,7 +108,7 @@ def experiment(
 @drill.command("key-rotation")
 def key_rotation(
     quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Rotate the signing key to the end under load, judge. Tokens must expire: 38 minutes, 6 with --quick."""
     _run(key_rotation_plan("quick" if quick else "real"), KeyRotationConductor, out, as_json, locations)
 
@@ -123,7 +123,7 @@ def release(
         ),
     ] = None,
     out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Release another version function by function under load, run both side by side, go back, judge."""
     with tempfile.TemporaryDirectory() as work:
         packages = _or_one_line(lambda: packages_for(previous, Path(work)))
