@@ -20,7 +20,7 @@ from loadtests.lab.faults import KINDS
 from loadtests.lab.introduction import introduce
 from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
-from loadtests.lab.preflight import LabError
+from loadtests.lab.preflight import StartError
 from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
 from loadtests.lab.supervisor import Supervisor, sweep
 from shared.consistency import ConsistencyError, check_consistency
@@ -55,7 +55,7 @@ def up(
     try:
         supervisor = Supervisor(layout, app.absolute(), quick=quick, consistency=consistency, say=console.print)
         supervisor.run(lambda: _introduce(layout))
-    except LabError as error:
+    except StartError as error:
         _fail(str(error))
     console.print("the lab is down")
 
