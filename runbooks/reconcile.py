@@ -16,6 +16,7 @@ from runbooks.differences import Difference
 from runbooks.target import Target, current_target
 from runbooks.view_audit import Audit, KpiDifference
 from runbooks.view_repair import Repair
+from shared.domain.instants import in_milliseconds
 from shared.slo import BY_NAME
 from shared.topology import TOPOLOGY
 
@@ -27,8 +28,7 @@ NOT_JUDGED: Final = 3  # the exit code when nothing differs that could be judged
 
 
 def now() -> datetime:
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return in_milliseconds(datetime.now(UTC))
 
 
 def reconcile(

@@ -21,12 +21,11 @@ from runbooks.target import Target, current_target
 from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.order_log import OrderLog
 from shared.adapters.peer import peer_serves
-from shared.alarms import ALARMS, PREFIX
+from shared.alarms import ALARM_NAMES, PREFIX
 from shared.domain.instants import to_text
 from shared.topology import TOPOLOGY
 
 Cell = Callable[[str, "dict[str, Look | NoAnswer]"], str]
-ALARM_NAMES: Final = frozenset(name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from shared.adapters import items
 from shared.adapters.order_rows import pending_key
 from shared.domain.instants import from_text, to_text
 from shared.domain.takeover import NOBODY, Guard, Register, peer_is_lost
-from shared.topology import TOPOLOGY
+from shared.topology import PENDING_INDEX, TOPOLOGY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,7 +71,7 @@ def _pending(client: DynamoDBClient, whose: str) -> Iterator[items.Plain]:
     for number in range(TOPOLOGY.pending_keys):
         pages = client.get_paginator("query").paginate(
             TableName=TOPOLOGY.order_view_table,
-            IndexName="pending",
+            IndexName=PENDING_INDEX,
             KeyConditionExpression="pending_key = :key",
             ProjectionExpression="seen_at, effect_seen_at, taken_over_at",
             ExpressionAttributeValues=items.to_wire({":key": pending_key(whose, number)}),

@@ -19,6 +19,7 @@ from shared.durations import DURATIONS
 from shared.quotas import QUOTAS, Quota, UnknownRegionError, is_red
 from shared.sizing import SizingError, check, disagreements, needed_concurrency, sizes_of
 from shared.topology import TOPOLOGY, Function, Growth, KpiItems, Topology, UsagePlan
+from tests.topologies import with_load, with_reserved
 
 runner = CliRunner()
 rates = st.floats(0, 2000)
@@ -53,10 +54,6 @@ GROWING: dict[str, Callable[[Demand], float]] = {
     "view reads": lambda d: d.view_reads,
     "couriers' item": lambda d: d.kpi.courier.writes,
 }
-
-
-def with_load(orders: float, reads: float = 1.0) -> Topology:
-    return dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=orders, reads_per_second=reads))
 
 
 def with_one_quota_of_100(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,14 +225,6 @@ def test_durations_say_where_they_come_from() -> None:
         assert duration.day >= "2026-11-21"
 
 
-def resized(**functions: int) -> Topology:
-    sizes: dict[str, Any] = {
-        name: dataclasses.replace(getattr(TOPOLOGY, name), reserved_concurrency=reserved)
-        for name, reserved in functions.items()
-    }
-    return dataclasses.replace(TOPOLOGY, **sizes)
-
-
 def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int = 1) -> Topology:
     return dataclasses.replace(TOPOLOGY, usage_plans=(UsagePlan("p", requests_per_second, burst, requests_a_day),))
 
@@ -247,10 +236,10 @@ def importing(**limits: float) -> Topology:
 @pytest.mark.parametrize(
     ("topology", "said"),
     [
-        (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
-        (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=96), "all functions reserve 906 at once"),
-        (resized(api=1, processor=209), "the queues' functions may be 1270 at once"),
+        (with_reserved(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
+        (with_reserved(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
+        (with_reserved(processor=96), "all functions reserve 906 at once"),
+        (with_reserved(api=1, processor=209), "the queues' functions may be 1270 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
@@ -274,7 +263,13 @@ def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, sa
 
 @pytest.mark.parametrize(
     "topology",
-    [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=95), with_plan(requests_per_second=35, burst=140)],
+    [
+        TOPOLOGY,
+        with_reserved(api=3),
+        with_reserved(relay=4),
+        with_reserved(processor=95),
+        with_plan(requests_per_second=35, burst=140),
+    ],
 )
 def test_sizes_that_just_suffice_are_taken(topology: Topology) -> None:
     check(topology)
