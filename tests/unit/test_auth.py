@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
@@ -160,6 +161,20 @@ def test_a_password_is_hashed_with_a_salt_of_its_own() -> None:
     assert not password_matches(Account("ana", "client", one), "otra-clave")
     assert not password_matches(Account("ana", "client", one, locked=True), "una-clave-larga")
     assert not password_matches(None, "una-clave-larga")
+
+
+def test_passwords_are_compared_in_constant_time_whoever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bool] = []
+    compare = hmac.compare_digest
+
+    def noted(ours: bytes, theirs: bytes) -> bool:
+        compared.append(len(ours) == len(theirs))
+        return compare(ours, theirs)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    for account in (Account("ana", "client", hash_password("una-clave-larga")), None):
+        password_matches(account, "otra-clave")
+    assert compared == [True, True]  # the length alone would tell
 
 
 def test_a_wrong_name_takes_as_long_as_a_wrong_password() -> None:
