@@ -63,7 +63,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except NoCredentialsError:
-        refuse("no AWS credentials and no lab in this folder; log in to AWS, or start a lab with `relevo up`")
+        refuse("no AWS credentials and no lab that runs here; log in to AWS, or start a lab with `relevo up`")
     except (ClientError, BotoCoreError) as error:
         refuse(f"{reason_of(error)}; if the Region is lost, see `relevo takeover status`")
 

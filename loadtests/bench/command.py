@@ -22,9 +22,10 @@ from loadtests.drills.programs import ensure_lab, relevo, running_lab
 from loadtests.lab.deploy import DeployError
 from loadtests.lab.layout import ROOT
 from loadtests.lab.ministack import ProcessFailedError
+from loadtests.last_drill import OUTPUT
 
-OUT: Final = ROOT / "out" / "bench.json"
-VERDICT: Final = ROOT / "out" / "drill" / "verdict.json"
+OUT: Final = OUTPUT / "bench.json"
+VERDICT: Final = OUTPUT / "drill" / "verdict.json"
 MEMORY_GB: Final = 1024**3
 
 Out = Annotated[Path, typer.Option("--out", help="The file for all figures.")]

@@ -33,6 +33,7 @@ from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
+from loadtests.last_drill import OUTPUT
 from loadtests.simulation import commands as simulation
 from runbooks.asking import reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
@@ -140,7 +141,9 @@ def matrix(
     ] = None,
     region: Annotated[list[str] | None, typer.Option("--region", help="Faults in this Region alone.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings of an earlier run that held.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the table and the sittings.")] = Path("out/matrix"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the table and the sittings.", show_default="out/matrix")
+    ] = OUTPUT / "matrix",
 ) -> None:
     """Every fault in every situation, in either Region, judged cell by cell: 40 minutes with --quick, else hours."""
     console = Console(highlight=False)

@@ -76,7 +76,7 @@ def _environment() -> dict[str, str]:
 
 
 def running_lab() -> LabAccess | None:
-    """The lab of this folder, if it answers."""
+    """The lab of this checkout, if it answers."""
     with contextlib.suppress(LabError):
         lab = LabAccess.read()
         lab.status()

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from loadtests.drills.commands import drill
-from loadtests.lab.layout import FOLDER_VARIABLE
+from runbooks.lab_folder import FOLDER_VARIABLE
 
 
 class Control(BaseHTTPRequestHandler):

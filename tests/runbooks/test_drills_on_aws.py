@@ -23,6 +23,7 @@ from loadtests.drills.region_loss import region_loss_plan
 from loadtests.drills.target import TargetError
 from loadtests.shapes import Step
 from runbooks import healthy_side
+from runbooks.lab_folder import FOLDER_VARIABLE
 from runbooks.target import Target
 from shared.experiments import EXPERIMENT, LOST_FUNCTIONS
 from shared.topology import TOPOLOGY
@@ -149,16 +150,19 @@ def refusal(account: DrillAccount) -> str:
     return text
 
 
-def test_a_drill_is_refused_while_a_lab_runs_here(tmp_path: Path) -> None:
+def test_a_drill_is_refused_while_a_lab_runs_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     (tmp_path / "lab.json").touch()
-    assert "a lab runs in this folder" in refused(AwsAccess(), lab_state=tmp_path / "lab.json")
+    assert "a lab runs here" in refused(AwsAccess())
 
 
-def test_a_drill_is_refused_without_a_domain_and_while_the_gate_is_shut(tmp_path: Path) -> None:
-    nowhere = tmp_path / "lab.json"
-    assert "no domain" in refused(AwsAccess(), topology=TOPOLOGY, lab_state=nowhere)
+def test_a_drill_is_refused_without_a_domain_and_while_the_gate_is_shut(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert "no domain" in refused(AwsAccess(), topology=TOPOLOGY)
     shut = dataclasses.replace(READY, drills_allowed=False)
-    assert "drills are not allowed" in refused(AwsAccess(), topology=shut, lab_state=nowhere)
+    assert "drills are not allowed" in refused(AwsAccess(), topology=shut)
 
 
 def test_a_drill_is_refused_while_the_open_gate_is_not_deployed(
@@ -245,7 +249,7 @@ def test_an_experiment_alone_is_ended_when_it_is_interrupted(
 def test_the_command_refuses_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where no lab runs
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))  # where no lab runs
     done = CliRunner().invoke(drill, list(arguments))
     assert done.exit_code == 2
     assert done.stderr.strip().splitlines() == [
