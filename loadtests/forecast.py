@@ -15,6 +15,7 @@ from loadtests import breaking as breakings
 from loadtests import capacity as capacities
 from loadtests import cost as costs
 from loadtests.prices import REGION
+from runbooks.asking import AsJson
 from shared.durations import DURATIONS
 from shared.quotas import ACCOUNT_CONCURRENCY, READ_IN, RED_ABOVE, UNRESERVED
 from shared.sizing import reserved_in_all
@@ -32,7 +33,6 @@ Reads = Annotated[
     float | None,
     typer.Option("--reads-per-second", min=0.0, max=1e6, help="Today's reads, likewise."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 
 
 def capacity(orders: Orders = None, reads: Reads = None, as_json: AsJson = False) -> None:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from runbooks.asking import one_line_errors, one_region
+from runbooks.asking import AsJson, RegionArgument, Yes, one_line_errors
 from runbooks.differences import Difference
 from runbooks.target import Target, current_target
 from runbooks.view_audit import Audit, KpiDifference
@@ -32,10 +32,10 @@ def now() -> datetime:
 
 
 def reconcile(
-    region: Annotated[str, typer.Argument(help="The Region whose view is compared.", callback=one_region)],
+    region: RegionArgument,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Repair what differs, from the log.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it --rebuild only prints its plan.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a Region's order view with its log: rows, figures, pending work.
 

@@ -9,11 +9,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from runbooks.asking import NoAnswer, ask, one_line_errors
+from runbooks.asking import AsJson, NoAnswer, ask, one_line_errors
 from runbooks.target import Target, current_target
 from shared.adapters import items
 from shared.adapters.order_rows import pending_key
@@ -94,7 +94,7 @@ def look(target: Target, region: str) -> Seen:
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show register, sentinel and pending work of each Region. Nothing is written."""
     target = current_target()
     with one_line_errors():

@@ -61,7 +61,7 @@ def test_account_add_takes_the_password_from_standard_input_and_stores_only_its_
 @pytest.mark.parametrize(
     ("arguments", "password", "said"),
     [
-        (["bo", "--role", "emperor"], "correct horse\n", "expected one of"),
+        (["bo", "--role", "emperor"], "correct horse\n", "is not one of"),
         (["bo", "--region", "eu-west-1"], "correct horse\n", "expected one of"),
         (["bo"], "short\n", "8 to 200"),
         (["b\x07o"], "correct horse\n", "control characters"),

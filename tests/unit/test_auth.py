@@ -6,13 +6,24 @@ import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import jwt
 import pytest
 
 from shared.adapters.keyring import FIRST_TRIES, KeyringSource
 from shared.adapters.tokens import InvalidTokenError, bearer, issue, verify
-from shared.domain.auth import AUDIENCE, ISSUER, ROLES, Account, Keyring, KeyringError, hash_password, password_matches
+from shared.domain.auth import (
+    AUDIENCE,
+    ISSUER,
+    ROLES,
+    Account,
+    Keyring,
+    KeyringError,
+    Role,
+    hash_password,
+    password_matches,
+)  # fmt: skip
 
 K1, K2 = "first-key-of-the-keyring-of-the-tests", "second-key-of-the-keyring-of-the-tests"
 BOTH = {"current": "K2", "keys": {"K1": K1, "K2": K2}}
@@ -196,7 +207,7 @@ def test_a_malformed_hash_matches_nothing(stored: str) -> None:
 
 
 def test_roles_may_do_what_the_contract_says() -> None:
-    assert set(ROLES) == {"courier", "client", "operator", "admin"}
+    assert set(ROLES) == set(get_args(Role)) == {"courier", "client", "operator", "admin"}
     writers = {role for role, scopes in ROLES.items() if "orders:write" in scopes}
     listers = {role for role, scopes in ROLES.items() if "orders:list" in scopes}
     assert writers == {"courier", "client", "admin"}
