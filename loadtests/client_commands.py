@@ -80,11 +80,6 @@ def show(
         typer.echo(f"  effect of {effect['event_id']}: {effect['kind']}, by {effect['origin_region']}")
 
 
-def register_commands(root: typer.Typer) -> None:
-    """Add the client to the `relevo` command."""
-    root.add_typer(app, name="client")
-
-
 @contextmanager
 def _client(url: str | None, user: str | None, password: str | None) -> Iterator[OrderClient]:
     """A client for the lab that runs here or for AWS; what goes wrong is one line."""

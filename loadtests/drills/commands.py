@@ -15,8 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loadtests import client_commands, forecast
-from loadtests.bench.command import bench
 from loadtests.drills import on_aws
 from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
@@ -35,7 +33,6 @@ from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
 from loadtests.lab.commands import Quick
 from loadtests.last_drill import OUTPUT
-from loadtests.simulation import commands as simulation
 from runbooks.acting import Act
 from runbooks.asking import AsJson, Yes, one_region, reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
@@ -213,12 +210,3 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
             console.print(f"  [red]{finding.name}[/red]: {escape(example)}", soft_wrap=True)
     outcome = "[bold green]HELD[/bold green]" if verdict.passed else "[bold red]BROKEN[/bold red]"
     console.print(f"{outcome}  {verdict.folder / 'report.html'}  {verdict.folder / 'verdict.json'}", soft_wrap=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the drills, and what else load tests have, to the `relevo` command."""
-    app.add_typer(drill, name="drill")
-    forecast.register(app)
-    app.command()(bench)
-    client_commands.register_commands(app)
-    simulation.register(app)

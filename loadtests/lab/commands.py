@@ -205,13 +205,6 @@ def heal(
     _tell(_ask(_layout(), "/heal", {"what": what}), as_json)
 
 
-def register(app: typer.Typer) -> None:
-    """Add the lab's commands to the `relevo` command."""
-    app.command()(up)
-    app.command()(down)
-    app.add_typer(faults, name="fault")
-
-
 def _layout() -> Layout:
     try:
         return Layout.from_environment()

@@ -63,8 +63,3 @@ def _show(failure: Failure, console: Console) -> None:
         console.print(f"  {fault}")
     console.print(f"  {failure.replay}")
     console.print(f"  the whole of it: {failure.again}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the simulator to the `relevo` command."""
-    app.command()(simulate)

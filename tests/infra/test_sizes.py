@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.cost import COMPOSITE_ALARMS, FIREWALL_RULES, METRIC_ALARMS
+from loadtests.capacity.cost import COMPOSITE_ALARMS, FIREWALL_RULES, METRIC_ALARMS
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS, demand_of, peak_alone
 from shared.quotas import ACCOUNT_CONCURRENCY, UNRESERVED
 from shared.sizing import Pace, SizingError, Warmth, reserved_in_all, sizes_of

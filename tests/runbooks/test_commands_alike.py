@@ -38,6 +38,11 @@ def leaves(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]
 COMMANDS = dict(leaves(relevo()))
 
 
+def test_the_help_groups_commands_by_who_needs_them_when() -> None:
+    groups = {command.rich_help_panel for command in relevo().commands.values()}
+    assert groups == {"Lab", "On call", "Rehearse and measure"}
+
+
 @pytest.mark.parametrize("name", sorted(set(COMMANDS) - PROCESSES))
 def test_every_command_has_a_document_for_programs(name: str) -> None:
     assert any("--json" in option.opts for option in COMMANDS[name].params)

@@ -10,7 +10,8 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
-from loadtests.simulation import commands, judging
+from loadtests.commands import register
+from loadtests.simulation import judging
 from loadtests.simulation.history import generate
 from tests.simulation.test_the_checker_finds import inserts_overwrite
 
@@ -19,8 +20,8 @@ GOOD = "2x1 send:0:3 relay:0:7 replicate:0:1"
 
 def simulate(*arguments: str) -> Result:
     app = typer.Typer()
-    commands.register(app)
-    done: Result = CliRunner().invoke(app, list(arguments))
+    register(app)
+    done: Result = CliRunner().invoke(app, ["simulate", *arguments])
     return done
 
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loadtests import forecast
-from loadtests.breaking import MULTIPLES, WIDEST_KPI_ITEMS, Breaking, largest_load, survivors_load
+from loadtests.capacity.breaking import MULTIPLES, WIDEST_KPI_ITEMS, Breaking, largest_load, survivors_load
+from loadtests.commands import register
 from shared.adapters.batch_reads import MOST_IN_ONE_READ
 from shared.adapters.order_view import MAX_NEW_EVENTS
 from shared.demand import alone, demand_of, shared_by_all
@@ -123,7 +123,7 @@ def test_races_are_lost_as_often_as_the_limit_allows() -> None:
 
 def test_the_command_says_what_1x_is_and_what_breaks_first() -> None:
     app = typer.Typer()
-    forecast.register(app)
+    register(app)
     shown = CliRunner().invoke(app, ["capacity"], env={"COLUMNS": "200"}).output
     assert "1x is 1 orders/s and 1 reads/s over all Regions" in shown
     assert "86,400 a day" in shown
