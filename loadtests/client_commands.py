@@ -15,6 +15,7 @@ from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import Layout
 from loadtests.order_client import ClientError, OrderClient, RefusedError, Reply
 from loadtests.resolver import ResolveError, Resolver
+from runbooks.asking import AsJson, refuse
 from shared.topology import STATUSES, TOPOLOGY
 
 app = typer.Typer(
@@ -30,7 +31,6 @@ Password = Annotated[
     str | None, typer.Option("--password", envvar="RELEVO_PASSWORD", help="Better by environment; asked for if absent.")
 ]
 Url = Annotated[str | None, typer.Option("--url", help="Base URL; the lab that runs here, else the API's hostname.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the API's answer.")]
 
 
 @app.command()
@@ -64,15 +64,20 @@ def report(
 
 
 @app.command()
-def show(order_id: OrderId, user: User = None, password: Password = None, url: Url = None) -> None:
+def show(
+    order_id: OrderId, user: User = None, password: Password = None, url: Url = None, as_json: AsJson = False
+) -> None:
     """Print an order with its events and effects."""
     with _client(url, user, password) as client:
-        typer.echo(json.dumps(client.order(order_id).body, ensure_ascii=False, indent=2))
-
-
-def register_commands(root: typer.Typer) -> None:
-    """Add the client to the `relevo` command."""
-    root.add_typer(app, name="client")
+        order = client.order(order_id).body
+    if as_json:
+        typer.echo(json.dumps(order, ensure_ascii=False))
+        return
+    typer.echo(f"{order['order_id']}: {order['status']}")
+    for event in order["events"]:
+        typer.echo(f"  {event['recorded_at']}: {event['status']}, taken by {event['origin_region']}")
+    for effect in order["effects"]:
+        typer.echo(f"  effect of {effect['event_id']}: {effect['kind']}, by {effect['origin_region']}")
 
 
 @contextmanager
@@ -82,10 +87,9 @@ def _client(url: str | None, user: str | None, password: str | None) -> Iterator
         with _made(url, user, password) as client:
             yield client
     except (ClientError, ResolveError) as error:
-        typer.echo(f"relevo: {error}", err=True)
-        for field in error.problem.get("errors", ()) if isinstance(error, RefusedError) else ():
-            typer.echo(f"  {field.get('pointer') or 'body'}: {field.get('detail')}", err=True)
-        raise typer.Exit(1) from None
+        fields = error.problem.get("errors", ()) if isinstance(error, RefusedError) else ()
+        told = [f"  {field.get('pointer') or 'body'}: {field.get('detail')}" for field in fields]
+        refuse("\n".join([str(error), *told]))
 
 
 def _made(url: str | None, user: str | None, password: str | None) -> OrderClient:

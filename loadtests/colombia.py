@@ -68,10 +68,6 @@ class Line:
     price: Decimal
     quantity: int
 
-    @property
-    def total(self) -> Decimal:
-        return self.price * self.quantity
-
 
 def a_courier(rng: random.Random) -> str:
     return f"{rng.choice(GIVEN_NAMES + GIVEN_NAMES_2)} {rng.choice(SURNAMES)}"
@@ -105,8 +101,3 @@ def an_order(rng: random.Random, *, single_units: bool = False) -> tuple[Line, .
         quantity = 1 if single_units else rng.choices((1, 2, 3, 6), weights=(80, 12, 5, 3))[0]
         lines.append(Line(name, a_price(rng, lowest, highest), quantity))
     return tuple(lines)
-
-
-def order_total(lines: tuple[Line, ...]) -> Decimal:
-    """The exact sum of an order in COP."""
-    return sum((line.total for line in lines), Decimal(0))

@@ -184,11 +184,3 @@ class LedgerTail:
                     return
                 self._offset += len(line)
                 yield parse_line(line.decode("utf-8"))
-
-
-def read_ledger(path: Path) -> Ledger:
-    """Read a whole ledger; a torn last line (the writer was killed) is left out."""
-    ledger = Ledger()
-    for entry in LedgerTail(path).new_entries():
-        ledger.add(entry)
-    return ledger

@@ -8,10 +8,7 @@ from constructs import Construct
 
 from regions.functions import ProductFunction
 from shared.sizing import Warmth, sizes_of
-from shared.topology import Topology
-
-LIST_INDEX = "list"
-PENDING_INDEX = "pending"
+from shared.topology import LIST_INDEX, PENDING_INDEX, Topology
 
 
 class OrderView(Construct):

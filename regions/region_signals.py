@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from regions.objectives import STAGE, gateway_metric
-from regions.order_view import LIST_INDEX, PENDING_INDEX
 from regions.signals import (
     ABOVE,
     AT_LEAST,
@@ -27,7 +26,7 @@ from regions.signals import (
 )
 from shared.alarms import ALARM, Alarm
 from shared.slo import ALARM_LIMITS
-from shared.topology import STATUSES, Topology, dead_letter_queue_name, function_name
+from shared.topology import LIST_INDEX, PENDING_INDEX, STATUSES, Topology, dead_letter_queue_name, function_name
 
 REGION_IMPAIRED = ALARM["region-impaired"]
 PROCESSORS = tuple(f"processor_{status}" for status in STATUSES)

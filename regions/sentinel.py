@@ -8,10 +8,11 @@ from aws_cdk import aws_events_targets as targets
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
-from regions.order_view import PENDING_INDEX, OrderView
+from regions.order_view import OrderView
 from regions.pipeline import Pipeline
 from regions.replica import Replicas, allow
 from regions.webhooks import allow_on_settings
+from shared.topology import PENDING_INDEX
 
 
 class Sentinel(Construct):

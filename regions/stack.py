@@ -16,7 +16,7 @@ from regions.firewall import Firewall
 from regions.functions import ProductFunction, Surroundings
 from regions.imports import Imports
 from regions.keyring import Keyring
-from regions.order_view import LIST_INDEX, PENDING_INDEX, OrderView
+from regions.order_view import OrderView
 from regions.pipeline import Pipeline
 from regions.release import Release
 from regions.replica import Replicas, allow
@@ -25,7 +25,7 @@ from regions.sentinel import Sentinel
 from regions.site_bucket import SiteBucket
 from regions.webhooks import allow_on_settings
 from shared.sizing import check
-from shared.topology import Topology
+from shared.topology import LIST_INDEX, PENDING_INDEX, Topology
 
 
 class RegionStack(cdk.Stack):

@@ -15,7 +15,8 @@ from typing import Annotated, Final
 
 import typer
 
-from runbooks.asking import NoAnswer, ask, one_line_errors, refuse
+from runbooks.acting import Act, acting
+from runbooks.asking import AsJson, NoAnswer, Yes, ask, refuse
 from runbooks.target import Target, current_target
 from runbooks.usage_plans import NoSuchPlanError, PlanKeys
 from shared.domain.instants import to_text
@@ -49,29 +50,28 @@ def one_plan(value: str | None) -> str | None:
 
 def plan(
     username: Annotated[str, typer.Argument(help="The account of a client system.")],
-    name: Annotated[str, typer.Argument(metavar="PLAN", help=f"One of {PLANS_TEXT}.", callback=one_plan)],
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    plan: Annotated[str, typer.Argument(help=f"One of {PLANS_TEXT}.", callback=one_plan)],
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Put an account on a usage plan in every Region, move it to another, or take it off. May be repeated."""
     target = current_target()
-    wanted = NO_PLAN if name == NONE else name
-    with one_line_errors():
+    wanted = NO_PLAN if plan == NONE else plan
+    with acting(as_json, username=username, plan=plan) as act:
         seen = ask(TOPOLOGY.region_names, lambda region: standing(target.brief(), region, username))
         answers = [found for found in seen.values() if isinstance(found, Standing)]
         if answers and not any(found.is_known for found in answers):
             refuse(f"no Region knows an account {username!r}; see `relevo account list`")
-        typer.echo(f"{target.name}: plan: {username!r} on {_words(wanted)}")
+        act.say(f"{target.name}: plan: {username!r} on {_words(wanted)}")
         for region, found in seen.items():
-            typer.echo(f"  {region}: {_now(found)}")
-        if not yes:
-            typer.echo("nothing done; add --yes to act")
-            return
+            act.say(f"  {region}: {_now(found)}")
         before = next((found.plan for found in answers if found.plan != wanted), wanted)
-        give(target, username, wanted)
-    typer.echo(f"undo: relevo account plan {shlex.quote(username)} {before or NONE} --yes")
+        act.undo(f"relevo account plan {shlex.quote(username)} {before or NONE} --yes")
+        if act.may_begin(yes):
+            give(act, target, username, wanted)
 
 
-def give(target: Target, username: str, wanted: str) -> None:
+def give(act: Act, target: Target, username: str, wanted: str) -> None:
     """Bring every Region to the wanted plan; ends the command with code 1 where one did not answer."""
     done = ask(TOPOLOGY.region_names, lambda region: _settle(target, region, username, wanted))
     missing = []
@@ -80,7 +80,7 @@ def give(target: Target, username: str, wanted: str) -> None:
             missing.append(f"{region} ({found.reason})")
             continue
         for line in found:
-            typer.echo(f"{target.name}: {region}: {line}")
+            act.say(f"{target.name}: {region}: {line}")
     if missing:
         again = f"relevo account plan {shlex.quote(username)} {wanted or NONE} --yes"
         refuse(f"not done in {', '.join(missing)}: there it stays as it was; run `{again}` when it answers")

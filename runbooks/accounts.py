@@ -14,10 +14,11 @@ import typer
 
 from runbooks.account_plans import NONE, PLANS_TEXT, give, one_plan
 from runbooks.account_plans import plan as put_on_plan
-from runbooks.asking import one_line_errors, one_region, refuse
+from runbooks.acting import acting
+from runbooks.asking import AsJson, Yes, one_line_errors, one_region, refuse
 from runbooks.target import current_target
 from shared.adapters.accounts import AccountExistsError
-from shared.domain.auth import MAX_PASSWORD, MIN_PASSWORD, ROLES, Account, hash_password
+from shared.domain.auth import MAX_PASSWORD, MIN_PASSWORD, Account, Role, hash_password
 from shared.domain.commands import text_of
 from shared.topology import TOPOLOGY
 
@@ -41,34 +42,32 @@ def read_password() -> str:
 @app.command()
 def add(
     username: Annotated[str, typer.Argument(help="Name to log in with.")],
-    role: Annotated[str, typer.Option(help=f"One of {', '.join(ROLES)}.")] = "client",
+    role: Annotated[Role, typer.Option(help="What the account may do.")] = "client",
     region: WriteRegion = TOPOLOGY.owner_region,
     plan: Annotated[
         str | None, typer.Option(help=f"Usage plan of a client system: {PLANS_TEXT}.", callback=one_plan)
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make an account. The password is prompted for, or read from standard input."""
-    if role not in ROLES:
-        raise typer.BadParameter(f"expected one of {', '.join(ROLES)}", param_hint="--role")
     try:
         text_of(username)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="USERNAME") from error
     password = read_password()
     if not MIN_PASSWORD <= len(password) <= MAX_PASSWORD:
-        typer.echo(f"relevo: a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", err=True)
-        raise typer.Exit(2)
+        refuse(f"a password has {MIN_PASSWORD} to {MAX_PASSWORD} characters", 2)
     target = current_target()
-    try:
-        with one_line_errors():
+    with acting(as_json, username=username, role=role) as act:
+        try:
             target.accounts(region).add(Account(username, role, hash_password(password)), now=datetime.now(UTC))
-    except AccountExistsError:
-        typer.echo(f"relevo: there is an account {username!r} already; choose another name", err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"{target.name}: account {username!r} made, role {role}")
-    if plan not in (None, NONE):
-        with one_line_errors():
-            give(target, username, plan)
+        except AccountExistsError:
+            refuse(f"there is an account {username!r} already; choose another name")
+        act.document["acted"] = True
+        act.say(f"{target.name}: account {username!r} made, role {role}")
+        if plan not in (None, NONE):
+            give(act, target, username, plan)
+        act.undo(f"relevo account lock {shlex.quote(username)} --yes")
 
 
 @app.command()
@@ -76,10 +75,11 @@ def lock(
     username: Annotated[str, typer.Argument(help="The account that may not be used any more.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "locked by hand",
     region: WriteRegion = TOPOLOGY.owner_region,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lock an account: it cannot log in, and tokens that it has are refused."""
-    _set_lock(username, locked=True, reason=reason, region=region, yes=yes)
+    _set_lock(username, locked=True, reason=reason, region=region, yes=yes, as_json=as_json)
 
 
 @app.command()
@@ -87,36 +87,36 @@ def unlock(
     username: Annotated[str, typer.Argument(help="The account that may be used again.")],
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "unlocked by hand",
     region: WriteRegion = TOPOLOGY.owner_region,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Unlock an account, with the password that it had."""
-    _set_lock(username, locked=False, reason=reason, region=region, yes=yes)
+    _set_lock(username, locked=False, reason=reason, region=region, yes=yes, as_json=as_json)
 
 
-def _set_lock(username: str, *, locked: bool, reason: str, region: str, yes: bool) -> None:
+def _set_lock(username: str, *, locked: bool, reason: str, region: str, yes: bool, as_json: bool) -> None:
     word, opposite = ("lock", "unlock") if locked else ("unlock", "lock")
     target = current_target()
-    with one_line_errors():
+    with acting(as_json, username=username) as act:
         accounts = target.accounts(region)
         account = accounts.account(username)
         if account is None:
             refuse(f"{region} knows no account {username!r}; see `relevo account list`")
         if account.locked == locked:
-            typer.echo(f"{target.name}: account {username!r} is {word}ed already; nothing to do")
+            act.say(f"{target.name}: account {username!r} is {word}ed already; nothing to do")
             return
-        typer.echo(f"{target.name}: plan: {word} account {username!r}, role {account.role}, written in {region}")
-        if not yes:
-            typer.echo("nothing done; add --yes to act")
+        act.say(f"{target.name}: plan: {word} account {username!r}, role {account.role}, written in {region}")
+        act.undo(f"relevo account {opposite} {shlex.quote(username)} --yes")
+        if not act.may_begin(yes):
             return
         accounts.set_lock(username, locked=locked, by=getpass.getuser(), reason=reason, now=datetime.now(UTC))
-    typer.echo(f"{target.name}: account {username!r} {word}ed; {LOCK_SEEN if locked else 'it may log in at once'}")
-    typer.echo(f"undo: relevo account {opposite} {shlex.quote(username)} --yes")
+        act.say(f"{target.name}: account {username!r} {word}ed; {LOCK_SEEN if locked else 'it may log in at once'}")
 
 
 @app.command("list")
 def list_accounts(
     region: Annotated[str, typer.Option(help="Whose replica to read.", callback=one_region)] = TOPOLOGY.owner_region,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List accounts with role and lock, never a password's hash. Nothing is written."""
     target = current_target()

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypeVar
+from typing import Annotated, Final, NoReturn, TypeVar
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -63,7 +63,7 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except NoCredentialsError:
-        refuse("no AWS credentials and no lab in this folder; log in to AWS, or start a lab with `relevo up`")
+        refuse("no AWS credentials and no lab that runs here; log in to AWS, or start a lab with `relevo up`")
     except (ClientError, BotoCoreError) as error:
         refuse(f"{reason_of(error)}; if the Region is lost, see `relevo takeover status`")
 
@@ -77,3 +77,9 @@ def one_region(value: str) -> str:
 
 def one_region_or_all(value: str | None) -> str | None:
     return value if value is None else one_region(value)
+
+
+# What many commands take. A document stands alone on standard output: what is said besides goes to standard error.
+RegionArgument = Annotated[str, typer.Argument(help=f"One of {REGIONS_TEXT}.", callback=one_region)]
+Yes = Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document, and nothing else, on standard output.")]

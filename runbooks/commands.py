@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import typer
 
 from runbooks.accounts import app as accounts
@@ -17,19 +19,13 @@ from runbooks.status import status
 from runbooks.takeover import app as takeover
 from runbooks.unpark import unpark
 
+ON_CALL: Final = "On call"
+
 
 def register(app: typer.Typer) -> None:
     """Add the operators' commands to the root command."""
-    app.add_typer(accounts, name="account")
-    app.add_typer(conflicts, name="conflicts")
-    app.add_typer(keys, name="keys")
-    app.add_typer(takeover, name="takeover")
-    app.command()(drain)
-    app.command()(evacuate)
-    app.command("import")(import_file)
-    app.command()(readmit)
-    app.command()(reconcile)
-    app.command()(redrive)
-    app.command()(release)
-    app.command()(status)
-    app.command()(unpark)
+    for name, group in (("account", accounts), ("conflicts", conflicts), ("keys", keys), ("takeover", takeover)):
+        app.add_typer(group, name=name, rich_help_panel=ON_CALL)
+    for command in (drain, evacuate, readmit, reconcile, redrive, release, status, unpark):
+        app.command(rich_help_panel=ON_CALL)(command)
+    app.command("import", rich_help_panel=ON_CALL)(import_file)

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from runbooks.asking import NoAnswer, ask, one_line_errors, one_region_or_all
+from runbooks.asking import AsJson, NoAnswer, ask, one_line_errors, one_region_or_all
 from runbooks.target import current_target
 from shared.adapters import items
 from shared.adapters.order_rows import ROW
@@ -53,7 +53,7 @@ def list_conflicts(
     region: Annotated[
         str | None, typer.Option(help="Whose view to read; without it every Region's.", callback=one_region_or_all)
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List orders with contradicting events, such as delivered and cancelled. Scans the view; nothing is written."""
     target = current_target().brief()

@@ -6,14 +6,14 @@ Nothing is called in the Region that is being left: it may be ill in a way that 
 from __future__ import annotations
 
 import getpass
-import json
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import typer
 
-from runbooks.asking import one_line_errors, one_region, refuse
+from runbooks.acting import Act, acting
+from runbooks.asking import AsJson, RegionArgument, Yes, refuse
 from runbooks.healthy_side import CLOCK_MARGIN, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
@@ -25,32 +25,30 @@ REPLICATED_SECONDS: Final = 60.0
 IN_FLIGHT_SECONDS: Final = 60.0
 LEAST_SECONDS: Final = 10.0  # a quick lab has short waits, but no faster machine
 
-RegionArgument = Annotated[str, typer.Argument(help="The Region to leave, such as us-east-1.", callback=one_region)]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the record and for whoever is on call next.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the outcome as JSON, the rest on standard error.")]
 
 
-def drain(region: RegionArgument, reason: Reason, yes: Yes = False) -> None:
+def drain(region: RegionArgument, reason: Reason, yes: Yes = False, as_json: AsJson = False) -> None:
     """Take new traffic off a Region; it keeps what it has, and comes back only by `relevo readmit`."""
     side = HealthySide(current_target(), region)
-    with one_line_errors():
-        _print_plan(
-            side, reason, ["health checks see it within their interval x threshold, clients leave within the DNS TTL"]
-        )
-        if not yes:
-            typer.echo("nothing done; add --yes to act")
+    with acting(as_json, region=region) as act:
+        _say_plan(
+            act, side, reason,
+            ["health checks see it within their interval x threshold, clients leave within the DNS TTL"],
+        )  # fmt: skip
+        if not act.may_begin(yes):
             return
         _drain(side, reason)
-    typer.echo(f"{side.target.name}: {region} is drained; {side.region} says so to Route 53's health checks")
+        act.say(f"{side.target.name}: {region} is drained; {side.region} says so to Route 53's health checks")
 
 
 def evacuate(region: RegionArgument, reason: Reason, yes: Yes = False, as_json: AsJson = False) -> None:
     """Drain a Region, wait until its clients have left and all its work has come over, and confirm it."""
     side = HealthySide(current_target(), region)
     leaves_seconds = side.target.detection_seconds + side.target.dns_ttl_seconds
-    with one_line_errors():
-        _print_plan(
+    with acting(as_json, region=region) as act:
+        _say_plan(
+            act,
             side,
             reason,
             [
@@ -58,10 +56,8 @@ def evacuate(region: RegionArgument, reason: Reason, yes: Yes = False, as_json: 
                 f"wait until all that {region} has written by then is in {side.region} (heartbeats of the log)",
                 f"wait until no event of {region} is without its effect in {side.region}",
             ],
-            quiet=as_json,
         )
-        if not yes:
-            typer.echo("nothing done; add --yes to act", err=as_json)
+        if not act.may_begin(yes):
             return
         began = time.monotonic()
         _drain(side, reason)
@@ -70,21 +66,19 @@ def evacuate(region: RegionArgument, reason: Reason, yes: Yes = False, as_json: 
         in_flight_seconds = max(IN_FLIGHT_SECONDS * side.target.time_scale, LEAST_SECONDS)
         if not wait_for(lambda: side.in_flight() == 0, in_flight_seconds):
             refuse(f"{region} is drained, but {side.in_flight()} events wait for their effect: `takeover status`")
-    seconds = round(time.monotonic() - began, 1)
-    if as_json:
-        typer.echo(json.dumps({"region": region, "seconds": seconds, "replicated_through": through.isoformat()}))
-    else:
-        typer.echo(f"{side.target.name}: {region} is empty after {seconds:.0f} s: no clients, no work, all replicated")
+        seconds = round(time.monotonic() - began, 1)
+        act.document |= {"seconds": seconds, "replicated_through": through.isoformat()}
+        act.say(f"{side.target.name}: {region} is empty after {seconds:.0f} s: no clients, no work, all replicated")
 
 
-def _print_plan(side: HealthySide, reason: str, then: list[str], *, quiet: bool = False) -> None:
+def _say_plan(act: Act, side: HealthySide, reason: str, then: list[str]) -> None:
     register = side.register()
-    typer.echo(f"{side.target.name}: leave {side.left} because: {reason}", err=quiet)
+    act.say(f"{side.target.name}: leave {side.left} because: {reason}")
     if register.drains(side.left):
-        typer.echo(f"  it is drained already, by {register.by}: {register.reason}", err=quiet)
+        act.say(f"  it is drained already, by {register.by}: {register.reason}")
     for number, step in enumerate([f"write draining={side.left} in {side.region}, nothing in {side.left}", *then], 1):
-        typer.echo(f"  {number}. {step}", err=quiet)
-    typer.echo(f"undo: relevo readmit {side.left} --reason ... --yes", err=quiet)
+        act.say(f"  {number}. {step}")
+    act.undo(f"relevo readmit {side.left} --yes")
 
 
 def _drain(side: HealthySide, reason: str) -> None:

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bar
 
-from runbooks.asking import one_line_errors, one_region, refuse
+from runbooks.asking import AsJson, one_line_errors, one_region, refuse
 from runbooks.target import Target, current_target
 from shared.adapters.import_files import INBOX, ImportFiles, Progress, errors_key, result_key
 from shared.topology import TOPOLOGY
@@ -34,7 +34,7 @@ def import_file(
     patience: Annotated[
         float, typer.Option(help="Seconds without news before this gives up waiting.", min=1)
     ] = SILENT_SECONDS,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Import orders from a CSV file, at once; importing it again, or in the other Region, changes nothing."""
     if not file.is_file():

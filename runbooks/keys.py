@@ -16,7 +16,8 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from runbooks.asking import NoAnswer, one_line_errors, refuse
+from runbooks.acting import Act, acting
+from runbooks.asking import AsJson, NoAnswer, Yes, one_line_errors, refuse
 from runbooks.keyring_secret import RegionKeys, Seen, behind, impairments, look_everywhere, put, ring_of
 from runbooks.rotation import Due, Ring, Step, Waits, after, first_ring, next_step, taken_back
 from runbooks.target import Target, current_target
@@ -49,7 +50,7 @@ def duration(span: timedelta) -> str:
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show each Region's key ids and fingerprints, the step of the rotation and what is due. Never a key."""
     target = current_target()
     with one_line_errors():
@@ -105,18 +106,19 @@ def _report(seen: Seen, ring: Ring | None, due: Due, now: datetime) -> dict[str,
 
 @app.command()
 def rotate(
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    yes: Yes = False,
     back: Annotated[
         bool, typer.Option("--back", help="Take the last step back instead of doing the next one.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Do the step of the rotation that is due; run again for the next. Refused early and during an impairment."""
     target = current_target()
-    with one_line_errors():
-        _rotate(target, yes=yes, back=back)
+    with acting(as_json) as act:
+        _rotate(act, target, yes=yes, back=back)
 
 
-def _rotate(target: Target, *, yes: bool, back: bool) -> None:
+def _rotate(act: Act, target: Target, *, yes: bool, back: bool) -> None:
     waits, now = Waits.scaled(target.time_scale), datetime.now(UTC)
     seen = look_everywhere(target)
     found = impairments(seen, now=now, beat_age=max(target.timing.peer_gone, LEAST_BEAT_AGE))
@@ -129,16 +131,16 @@ def _rotate(target: Target, *, yes: bool, back: bool) -> None:
     if late and ring is not None:
         if set(late) - set(copies):
             refuse(f"the secret's replica in {', '.join(late)} is not in step yet; run this again when it is")
-        typer.echo(f"plan: copy the keyring of {TOPOLOGY.owner_region} to {', '.join(copies)}: no replica, left behind")
+        act.say(f"plan: copy the keyring of {TOPOLOGY.owner_region} to {', '.join(copies)}: no replica, left behind")
     if back:
-        _take_back(target, seen, ring, now=now, yes=yes)
+        _take_back(act, target, seen, ring, now=now, yes=yes)
         return
     if not due.is_due:
         refuse(f"too early: {PLANS[due.step]} in {duration(due.left)}; nothing done")
-    typer.echo(f"{target.name}: plan: {PLANS[due.step]}")
-    typer.echo(f"undo: {UNDOS.get(due.step, UNDO)}")
-    if not yes:
-        typer.echo("nothing done; add --yes to act")
+    act.document["step"] = due.step
+    act.say(f"{target.name}: plan: {PLANS[due.step]}")
+    act.undo(UNDOS.get(due.step, UNDO))
+    if not act.may_begin(yes):
         return
     if late and ring is not None:
         put(target, seen, ring, only=copies)
@@ -146,10 +148,10 @@ def _rotate(target: Target, *, yes: bool, back: bool) -> None:
     changed = after(ring, due.step, now=now, new_key=new_key) if ring else first_ring(new_key, now=now)
     put(target, seen, changed)
     confirmed = _confirm(target, changed, lambda: datetime.now(UTC))
-    _tell_next(target, confirmed or changed, waits, confirmed=confirmed is not None)
+    _tell_next(act, target, confirmed or changed, waits, confirmed=confirmed is not None)
 
 
-def _take_back(target: Target, seen: Seen, ring: Ring | None, *, now: datetime, yes: bool) -> None:
+def _take_back(act: Act, target: Target, seen: Seen, ring: Ring | None, *, now: datetime, yes: bool) -> None:
     if ring is None:
         refuse("there is no keyring yet")
     try:
@@ -157,17 +159,17 @@ def _take_back(target: Target, seen: Seen, ring: Ring | None, *, now: datetime, 
     except ValueError as error:
         refuse(str(error))
     gone = sorted(set(ring.keys) - set(changed.keys))
-    typer.echo(
+    act.document["step"] = "back"
+    act.say(
         f"{target.name}: plan: "
         + (f"remove {gone[0]}, which never signed" if gone else f"sign with {changed.current} again")
     )
-    typer.echo("undo: relevo keys rotate --yes")
-    if not yes:
-        typer.echo("nothing done; add --yes to act")
+    act.undo("relevo keys rotate --yes")
+    if not act.may_begin(yes):
         return
     put(target, seen, changed)
     confirmed = _confirm(target, changed, lambda: datetime.now(UTC))
-    _tell_next(target, confirmed or changed, Waits.scaled(target.time_scale), confirmed=confirmed is not None)
+    _tell_next(act, target, confirmed or changed, Waits.scaled(target.time_scale), confirmed=confirmed is not None)
 
 
 def _confirm(target: Target, written: Ring, clock: Callable[[], datetime]) -> Ring | None:
@@ -188,12 +190,12 @@ def _confirm(target: Target, written: Ring, clock: Callable[[], datetime]) -> Ri
         time.sleep(min(1.0, max(until - time.monotonic(), 0.0)))
 
 
-def _tell_next(target: Target, ring: Ring, waits: Waits, *, confirmed: bool) -> None:
+def _tell_next(act: Act, target: Target, ring: Ring, waits: Waits, *, confirmed: bool) -> None:
     if not confirmed:
         refuse("written, but not every Region reports it yet; run `relevo keys rotate --yes` again to confirm it")
     due = next_step(ring, now=datetime.now(UTC), waits=waits)
-    typer.echo(f"{target.name}: done; every Region has {', '.join(sorted(ring.keys))}, current {ring.current}")
+    act.say(f"{target.name}: done; every Region has {', '.join(sorted(ring.keys))}, current {ring.current}")
     if ring.rotation is None:
-        typer.echo("no rotation is under way any more")
+        act.say("no rotation is under way any more")
     else:
-        typer.echo(f"next: {PLANS[due.step]}, in {duration(due.left)}: run `relevo keys rotate --yes` then")
+        act.say(f"next: {PLANS[due.step]}, in {duration(due.left)}: run `relevo keys rotate --yes` then")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import shlex
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,8 @@ from typing import Annotated, Final
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runbooks.asking import one_line_errors, one_region, reason_of, refuse
+from runbooks.acting import Act, acting
+from runbooks.asking import AsJson, RegionArgument, Yes, reason_of, refuse
 from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
@@ -73,39 +75,39 @@ class Return:
 
 
 def readmit(
-    region: Annotated[str, typer.Argument(help="The drained Region, such as us-east-1.", callback=one_region)],
+    region: RegionArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why, for the record.")] = "readmitted by hand",
     accept_dead_letters: Annotated[
         bool, typer.Option("--accept-dead-letters", help="Come back although messages wait in its dead-letter queues.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Let a drained Region take traffic again: it must serve, have caught up, and have no dead letters."""
     side = HealthySide(current_target(), region)
     name = side.target.name
-    with one_line_errors():
+    with acting(as_json, region=region) as act:
         register = side.register()
         if not register.drains(region):
-            typer.echo(f"{name}: {region} is not drained (register: {register.draining}); nothing to do")
+            act.say(f"{name}: {region} is not drained (register: {register.draining}); nothing to do")
             return
-        typer.echo(f"{name}: {region} was drained by {register.by} because: {register.reason}")
-        typer.echo(f"  1. {region} serves, its log has all of {side.region}, its view counts the same, no dead letters")
-        typer.echo(f"  2. write draining=none into {TOPOLOGY.control_table} in {side.region}")
-        typer.echo(f"  3. clients come back, each when its DNS answer expires (in {side.target.dns_ttl_seconds:g} s)")
-        typer.echo(f"undo: relevo drain {region} --reason ... --yes")
-        if not yes:
-            typer.echo("nothing done; add --yes to act")
+        act.say(f"{name}: {region} was drained by {register.by} because: {register.reason}")
+        act.say(f"  1. {region} serves, its log has all of {side.region}, its view counts the same, no dead letters")
+        act.say(f"  2. write draining=none into {TOPOLOGY.control_table} in {side.region}")
+        act.say(f"  3. clients come back, each when its DNS answer expires (in {side.target.dns_ttl_seconds:g} s)")
+        act.undo(f"relevo drain {region} --reason {shlex.quote(register.reason)} --yes")
+        if not act.may_begin(yes):
             return
-        _check(Return(side), accept_dead_letters)
+        _check(act, Return(side), accept_dead_letters)
         try:
             side.readmit(by=getpass.getuser(), reason=reason)
         except RegisterTakenError as error:
             refuse(f"{error}; look at `relevo takeover status` first")
         wait_for(lambda: not side.says_drained(), SEEN_SECONDS * side.target.time_scale + 5.0)
-    typer.echo(f"{name}: {region} readmitted; health checks see it within {side.target.detection_seconds:g} s")
+        act.say(f"{name}: {region} readmitted; health checks see it within {side.target.detection_seconds:g} s")
 
 
-def _check(back: Return, accept_dead_letters: bool) -> None:
+def _check(act: Act, back: Return, accept_dead_letters: bool) -> None:
     """Wait until the Region has caught up; ends the command, with what to do, if it does not."""
     region, deadline = (
         back.region,
@@ -118,12 +120,12 @@ def _check(back: Return, accept_dead_letters: bool) -> None:
     ):
         if not _becomes_true(holds, deadline - time.monotonic()):
             refuse(f"{region} stays drained: it is not seen that it {claim}; {advice}")
-        typer.echo(f"  {region} {claim}")
+        act.say(f"  {region} {claim}")
     dead = back.dead_letters()
     if dead and not accept_dead_letters:
         depths = ", ".join(f"{depth} in {status}" for status, depth in dead.items())
         refuse(f"{region} stays drained: dead letters wait ({depths}); `relevo redrive`, or --accept-dead-letters")
-    typer.echo(f"  {region} has {'accepted' if dead else 'no'} dead letters")
+    act.say(f"  {region} has {'accepted' if dead else 'no'} dead letters")
 
 
 def _becomes_true(holds: Callable[[], bool], seconds: float) -> bool:

@@ -11,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from runbooks.asking import one_line_errors, one_region
+from runbooks.asking import AsJson, RegionArgument, Yes, one_line_errors
 from runbooks.differences import Difference
 from runbooks.target import Target, current_target
 from runbooks.view_audit import Audit, KpiDifference
 from runbooks.view_repair import Repair
+from shared.domain.instants import in_milliseconds
 from shared.slo import BY_NAME
 from shared.topology import TOPOLOGY
 
@@ -27,15 +28,14 @@ NOT_JUDGED: Final = 3  # the exit code when nothing differs that could be judged
 
 
 def now() -> datetime:
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return in_milliseconds(datetime.now(UTC))
 
 
 def reconcile(
-    region: Annotated[str, typer.Argument(help="The Region whose view is compared.", callback=one_region)],
+    region: RegionArgument,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Repair what differs, from the log.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it --rebuild only prints its plan.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a Region's order view with its log: rows, figures, pending work.
 

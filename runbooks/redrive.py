@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from runbooks.asking import one_line_errors, one_region
+from runbooks.asking import AsJson, RegionArgument, Yes, one_line_errors
 from runbooks.dead_letters import Redrive, depth
 from runbooks.target import Target, current_target
 from runbooks.webhook_letters import send_back
@@ -30,15 +30,15 @@ def one_queue(value: str) -> str:
 
 
 def redrive(
-    region: Annotated[str, typer.Argument(help="The Region whose queue it is.", callback=one_region)],
+    region: RegionArgument,
     status: Annotated[
         str, typer.Argument(help=f"The status whose messages were dead-lettered, or {WEBHOOKS}.", callback=one_queue)
     ],
     wait: Annotated[
         float, typer.Option(help="Seconds to wait for a message's effect before its group is stopped.", min=1, max=600)
     ] = 30.0,
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was done as JSON.")] = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send dead-lettered messages back into their queue, in order, never past one that still fails."""
     target = current_target()

@@ -8,14 +8,14 @@ that are deployed already stay as they are, and are baked again.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
 
 from runbooks import live_versions
-from runbooks.asking import one_line_errors, one_region_or_all, refuse
+from runbooks.acting import Act, acting
+from runbooks.asking import AsJson, Yes, one_line_errors, one_region_or_all, refuse
 from runbooks.live_versions import UnderWayError, Word
 from runbooks.release_run import APP, Outcome, Release, deploy_with_cdk
 from runbooks.synthetic_orders import CheckAccountError
@@ -26,7 +26,7 @@ RELEASED: Final[tuple[Word, ...]] = ("released", "baking")
 
 
 def release(
-    yes: Annotated[bool, typer.Option("--yes", help="Act; without it the plan is only printed.")] = False,
+    yes: Yes = False,
     back: Annotated[
         str | None,
         typer.Option(
@@ -39,9 +39,7 @@ def release(
     first: Annotated[
         bool, typer.Option("--first", help="Nothing is deployed yet: there is nothing to protect and to bake.")
     ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the outcome as JSON, the rest on standard error.")
-    ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Deploy Region by Region, each baked before the next, and taken back if its bake is bad."""
 
@@ -49,10 +47,11 @@ def release(
         typer.echo(text, err=as_json)
 
     target = current_target()
+    if back is not None:
+        with acting(as_json, region=back) as act:
+            _back(act, target, back, yes=yes)
+        return
     with one_line_errors():
-        if back is not None:
-            _back(target, back, yes=yes, say=say)
-            return
         run = Release(target, deploy_with_cdk, say, tuple(accept_alarm or ()), is_first=first)
         reasons = _plan(run)
         if not yes:
@@ -98,20 +97,19 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
     refuse(f"stopped at {outcome.stopped_at}: {'; '.join(outcome.reasons)}. Nothing after it was touched")
 
 
-def _back(target: Target, region: str, *, yes: bool, say: Callable[[str], None]) -> None:
+def _back(act: Act, target: Target, region: str, *, yes: bool) -> None:
     functions = target.client("lambda", region)
     moves = [live for live in live_versions.look(functions).values() if live.word in RELEASED]
     for live in moves:
-        say(f"{target.name}: plan: {live.text} -> {live.came_from} in {region}, at once")
+        act.say(f"{target.name}: plan: {live.text} -> {live.came_from} in {region}, at once")
     if not moves:
-        say(f"{target.name}: {region} has nothing to take back")
+        act.say(f"{target.name}: {region} has nothing to take back")
         return
-    say("undo: relevo release --yes")
-    if not yes:
-        say("nothing done; add --yes to act")
+    act.undo("relevo release --yes")
+    if not act.may_begin(yes):
         return
     try:
         moved = live_versions.take_back(functions, *RELEASED)
     except UnderWayError as error:
         refuse(f"{error}: let CloudFormation roll it back, `aws cloudformation cancel-update-stack`")
-    say(f"{target.name}: {len(moved)} functions of {region} run what they ran before its release")
+    act.say(f"{target.name}: {len(moved)} functions of {region} run what they ran before its release")

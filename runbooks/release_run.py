@@ -21,15 +21,13 @@ from runbooks.synthetic_orders import SyntheticOrders, make_account
 from runbooks.target import Target
 from runbooks.usage_plans import PlanKeys
 from shared.adapters.peer import peer_serves
-from shared.alarms import ALARMS, PREFIX, RELEASE_PREFIX
+from shared.alarms import ALARM_NAMES, PREFIX, RELEASE_PREFIX
 from shared.domain.auth import Account
 from shared.slo import RELEASE_LIMITS
 from shared.topology import TOPOLOGY
 
 APP: Final = Path("cdk.out")
 CDK: Final = "aws-cdk@2.1148.1"
-# The rest are signals: many, and one of them alone says little.
-TELLING: Final = {name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name)}
 # A sentinel's look is told by this machine's clock, which may be a little off.
 LEAST_LOOK_AGE: Final = timedelta(seconds=15)
 
@@ -52,7 +50,8 @@ def alarms_on(target: Target, region: str) -> tuple[str, ...]:
     names = {
         found["AlarmName"] for page in pages for kind in ("CompositeAlarms", "MetricAlarms") for found in page[kind]
     }
-    return tuple(sorted(name for name in names if name in TELLING or name.startswith(RELEASE_PREFIX)))
+    # The rest are signals: many, and one of them alone says little.
+    return tuple(sorted(name for name in names if name in ALARM_NAMES or name.startswith(RELEASE_PREFIX)))
 
 
 def state_of(target: Target, region: str) -> State:

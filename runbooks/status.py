@@ -9,24 +9,23 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Final
+from typing import Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from runbooks.asking import NoAnswer, ask, one_line_errors
+from runbooks.asking import AsJson, NoAnswer, ask, one_line_errors
 from runbooks.takeover import Waiting, look
 from runbooks.target import Target, current_target
 from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.order_log import OrderLog
 from shared.adapters.peer import peer_serves
-from shared.alarms import ALARMS, PREFIX
+from shared.alarms import ALARM_NAMES, PREFIX
 from shared.domain.instants import to_text
 from shared.topology import TOPOLOGY
 
 Cell = Callable[[str, "dict[str, Look | NoAnswer]"], str]
-ALARM_NAMES: Final = frozenset(name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def look_at(target: Target, region: str) -> Look:
     )
 
 
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show both Regions: serving, drained, heartbeats, pending work, dead letters, alarms. Nothing is written."""
     target = current_target()
     with one_line_errors():

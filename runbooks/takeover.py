@@ -9,17 +9,17 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from runbooks.asking import NoAnswer, ask, one_line_errors
+from runbooks.asking import AsJson, NoAnswer, ask, one_line_errors
 from runbooks.target import Target, current_target
 from shared.adapters import items
 from shared.adapters.order_rows import pending_key
 from shared.domain.instants import from_text, to_text
 from shared.domain.takeover import NOBODY, Guard, Register, peer_is_lost
-from shared.topology import TOPOLOGY
+from shared.topology import PENDING_INDEX, TOPOLOGY
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -71,7 +71,7 @@ def _pending(client: DynamoDBClient, whose: str) -> Iterator[items.Plain]:
     for number in range(TOPOLOGY.pending_keys):
         pages = client.get_paginator("query").paginate(
             TableName=TOPOLOGY.order_view_table,
-            IndexName="pending",
+            IndexName=PENDING_INDEX,
             KeyConditionExpression="pending_key = :key",
             ProjectionExpression="seen_at, effect_seen_at, taken_over_at",
             ExpressionAttributeValues=items.to_wire({":key": pending_key(whose, number)}),
@@ -94,7 +94,7 @@ def look(target: Target, region: str) -> Seen:
 
 
 @app.command()
-def status(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show register, sentinel and pending work of each Region. Nothing is written."""
     target = current_target()
     with one_line_errors():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 
+from runbooks.lab_folder import LAB_FILE, lab_folder
 from shared.adapters.accounts import Accounts
 from shared.adapters.control import Control
 from shared.adapters.order_log import OrderLog
@@ -20,7 +21,6 @@ from shared.topology import TOPOLOGY
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-LAB_STATE: Final = Path(".lab/lab.json")
 _TIMES: Final = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 3, "mode": "standard"})
 # For a look at both Regions, one of which may be lost: it takes seven seconds at most to say so.
 _BRIEF: Final = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
@@ -75,8 +75,9 @@ class Target:
         return OrderQueries(self.dynamodb(region), TOPOLOGY.order_view_table)
 
 
-def current_target(state: Path = LAB_STATE) -> Target:
-    """The lab that runs in this folder, or AWS with the caller's own credentials."""
+def current_target(folder: Path | None = None) -> Target:
+    """The lab of this checkout, or of the folder that is named, if it runs; else AWS with the caller's credentials."""
+    state = (folder or lab_folder()) / LAB_FILE
     if not state.exists():
         return Target("aws", {})
     lab = json.loads(state.read_text(encoding="utf-8"))

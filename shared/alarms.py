@@ -59,3 +59,5 @@ ALARMS: Final = (
     Alarm("throttled", "ticket", "functions, tables or clients are throttled"),
 )
 ALARM: Final = {alarm.name: alarm for alarm in ALARMS}
+# In CloudWatch; a Region has the global ones only where they watch from.
+ALARM_NAMES: Final = frozenset(name for alarm in ALARMS for name in (alarm.alarm_name, alarm.global_alarm_name))

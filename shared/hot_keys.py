@@ -48,11 +48,6 @@ class KpiLoad:
     units_per_read: float
 
 
-def lost_races(moves: float) -> float:
-    """The share of transactions on an item that meet another one, when they come by chance."""
-    return 1 - math.exp(-2 * moves * DURATIONS["view transaction"].seconds)
-
-
 def moves_at_most() -> float:
     """How many transactions a second an item takes before too many of them lose a race."""
     return -math.log(1 - LOST_RACES_AT_MOST) / (2 * DURATIONS["view transaction"].seconds)

@@ -14,6 +14,9 @@ LIVE: Final = "live"
 # What usage plans are called in AWS, and the plan without limits of whoever is on none.
 PLAN_PREFIX: Final = "relevo-"
 EVERYONES_PLAN: Final = "everyone"
+# Of the order view: the newest orders first, and work that is left to do.
+LIST_INDEX: Final = "list"
+PENDING_INDEX: Final = "pending"
 
 Consistency = Literal["eventual", "strong"]
 

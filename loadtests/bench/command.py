@@ -22,13 +22,14 @@ from loadtests.drills.programs import ensure_lab, relevo, running_lab
 from loadtests.lab.deploy import DeployError
 from loadtests.lab.layout import ROOT
 from loadtests.lab.ministack import ProcessFailedError
+from loadtests.last_drill import OUTPUT
+from runbooks.asking import AsJson, refuse
 
-OUT: Final = ROOT / "out" / "bench.json"
-VERDICT: Final = ROOT / "out" / "drill" / "verdict.json"
+OUT: Final = OUTPUT / "bench.json"
+VERDICT: Final = OUTPUT / "drill" / "verdict.json"
 MEMORY_GB: Final = 1024**3
 
 Out = Annotated[Path, typer.Option("--out", help="The file for all figures.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
 AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print the table as Markdown, for the README.")]
 WithLab = Annotated[bool, typer.Option("--lab", help="Measure a lab too: starts one with real timing, ends it.")]
 Drill = Annotated[Path, typer.Option("--drill", help="The verdict that recovery is taken from.")]
@@ -46,8 +47,7 @@ def bench(
     try:
         found = measure(told, with_lab=lab)
     except (BenchError, ImportFailedError, DeployError, ProcessFailedError, LabError) as error:
-        told.print(f"relevo: {error}", markup=False)
-        raise typer.Exit(1) from error
+        refuse(str(error))
     kept = _read(out)
     if "lab" in kept and not lab:
         found["lab"] = kept["lab"]  # with its own day; the rest is fresh

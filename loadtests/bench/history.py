@@ -16,7 +16,7 @@ from shared.adapters import items
 from shared.adapters.order_rows import ROW, bucket_of, state_to_plain
 from shared.adapters.order_view import kpi_key
 from shared.adapters.view_notes import freshness_key
-from shared.domain.instants import day_in_bogota, to_text
+from shared.domain.instants import day_in_bogota, in_milliseconds, to_text
 from shared.domain.kpis import Figures, contribution_of, movements
 from shared.domain.orders import Event, Item, OrderState, fold
 from shared.topology import STATUSES, TOPOLOGY
@@ -33,8 +33,7 @@ DELIVERED_SHARE: Final = 0.6
 def order(number: int) -> OrderState:
     """The order that was registered so many before the end; always the same one."""
     rng = random.Random(number)
-    at = END - timedelta(seconds=number / ORDERS_PER_SECOND)
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    at = in_milliseconds(END - timedelta(seconds=number / ORDERS_PER_SECOND))
     status = "delivered" if rng.random() < DELIVERED_SHARE else rng.choice(STATUSES)
     lines = tuple(
         Item(name, Decimal(low), rng.randint(1, 3))

@@ -39,7 +39,6 @@ SENT_SHARE: Final = 0.95  # of what a step planned: clients that cannot send are
 SETTLE_SECONDS: Final = 20.0
 SIGHTINGS: Final = 40
 LOOK_SECONDS: Final = 0.005
-GONE_SECONDS: Final = 30.0
 
 
 @dataclass(frozen=True)

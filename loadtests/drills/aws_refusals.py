@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from loadtests.drills.aws_access import AwsAccess
 from loadtests.drills.aws_experiments import reserved_concurrency, template_id
 from loadtests.drills.target import TargetError
 from runbooks.healthy_side import HealthySide
-from runbooks.target import LAB_STATE, Target
+from runbooks.lab_folder import LAB_FILE, lab_folder
+from runbooks.target import Target
 from shared.alarms import ALARMS
 from shared.experiments import DRILL_ALLOWED, DRILL_TAG, LOST_FUNCTIONS, Experiment
 from shared.topology import TOPOLOGY, Topology, function_name
@@ -17,12 +16,11 @@ ALARM_NAMES = tuple(alarm.alarm_name for alarm in ALARMS)
 
 
 def refuse_unless_fit(
-    access: AwsAccess, region: str, experiment: Experiment | None, *, topology: Topology = TOPOLOGY,
-    lab_state: Path = LAB_STATE,
-) -> None:  # fmt: skip
+    access: AwsAccess, region: str, experiment: Experiment | None, *, topology: Topology = TOPOLOGY
+) -> None:
     """Raise ``TargetError`` with the first reason why a drill may not harm this Region now."""
-    if lab_state.exists():
-        raise TargetError("a lab runs in this folder, and commands would act on it: `relevo down` first")
+    if (lab_folder() / LAB_FILE).exists():
+        raise TargetError("a lab runs here, and commands would act on it: `relevo down` first")
     if topology.domain.endswith(".test"):
         raise TargetError("no domain is configured: set `domain` and `hosted_zone_id` in shared/topology.py")
     if not topology.drills_allowed:

@@ -15,8 +15,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loadtests import client_commands, forecast
-from loadtests.bench.command import bench
 from loadtests.drills import on_aws
 from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
@@ -33,8 +31,10 @@ from loadtests.drills.release import ReleaseConductor, release_plan
 from loadtests.drills.run import run_drill
 from loadtests.drills.target import DrillTarget, TargetError
 from loadtests.drills.verdict import Verdict
-from loadtests.simulation import commands as simulation
-from runbooks.asking import reason_of, refuse
+from loadtests.lab.commands import Quick
+from loadtests.last_drill import OUTPUT
+from runbooks.acting import Act
+from runbooks.asking import AsJson, Yes, one_region, reason_of, refuse
 from shared.experiments import EXPERIMENT, Name
 from shared.slo import Timing
 from shared.topology import TOPOLOGY, Consistency
@@ -43,38 +43,33 @@ T = TypeVar("T")
 
 drill = typer.Typer(help="Rehearse growth and failure; exit 0 only if every promise held.", no_args_is_help=True)
 
-Quick = Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")]
-RegionName = Annotated[str, typer.Option("--region", help="The Region that is lost or evacuated.")]
+RegionName = Annotated[str, typer.Option("--region", help="The Region that is lost or evacuated.", callback=one_region)]
 HowLost = Annotated[Mode, typer.Option("--mode", help="How it is lost.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for verdict, report and ledger (default: out/drill).")]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the verdict as JSON, and nothing else, on standard output.")
-]
 Where = Annotated[Literal["lab", "aws"], typer.Option("--target", help="The local lab, or AWS with your credentials.")]
-Yes = Annotated[bool, typer.Option("--yes", help="On AWS: act; without it the plan is only printed.")]
 OfTables = Annotated[Consistency, typer.Option("--consistency", help="Of the global tables; AWS's is as deployed.")]
 Locations = Annotated[str, typer.Option("--locations", help="'half', or the Region that all clients are near to.")]
 
 
 @drill.command("growth")
-def growth(  # Typer's options
+def growth(
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
     consistency: OfTables = TOPOLOGY.consistency,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Ramp 1x -> 5x -> 10x over both Regions, lose one at 10x, bring it back, judge."""
-    plan = growth_plan("quick" if quick else "real", _known(region), mode, consistency)
+    plan = growth_plan("quick" if quick else "real", region, mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("region-loss")
-def region_loss(  # Typer's options
+def region_loss(
     quick: Quick = False, region: RegionName = "us-east-1", mode: HowLost = "freeze", out: Out = None,
     as_json: AsJson = False, locations: Locations = "half", target: Where = "lab", yes: Yes = False,
     consistency: OfTables = TOPOLOGY.consistency,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Lose a Region under steady load, bring it back, judge."""
-    plan = region_loss_plan("quick" if quick else "real", _known(region), mode, consistency)
+    plan = region_loss_plan("quick" if quick else "real", region, mode, consistency)
     _run(plan, LossConductor, out, as_json, locations, target, yes)
 
 
@@ -82,16 +77,16 @@ def region_loss(  # Typer's options
 def evacuation(
     quick: Quick = False, region: RegionName = "us-east-1", out: Out = None, as_json: AsJson = False,
     locations: Locations = "half", target: Where = "lab", yes: Yes = False,
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Evacuate a healthy Region at full load, readmit it, judge."""
-    plan = evacuation_plan("quick" if quick else "real", _known(region))
+    plan = evacuation_plan("quick" if quick else "real", region)
     _run(plan, EvacuationConductor, out, as_json, locations, target, yes)
 
 
 @drill.command("fail-open")
 def fail_open(
     quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Turn every health check red while both Regions work, heal, judge."""
     _run(fail_open_plan("quick" if quick else "real"), FailOpenConductor, out, as_json, locations)
 
@@ -99,16 +94,18 @@ def fail_open(
 @drill.command("experiment")
 def experiment(
     name: Annotated[Name, typer.Argument(help="Which experiment of FIS.")],
-    region: RegionName = "us-east-1", yes: Yes = False,
+    region: RegionName = "us-east-1", yes: Yes = False, as_json: AsJson = False,
 ) -> None:  # fmt: skip
     """Run one experiment on AWS without load of its own, watch it to its end, and end it whatever happens."""
-    _or_one_line(lambda: on_aws.run_experiment(EXPERIMENT[name], _known(region), yes=yes, tell=typer.echo))
+    act = Act(as_json, experiment=name, region=region)
+    _or_one_line(lambda: on_aws.run_experiment(EXPERIMENT[name], region, yes=yes, act=act))
+    act.end()
 
 
 @drill.command("key-rotation")
 def key_rotation(
     quick: Quick = False, out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Rotate the signing key to the end under load, judge. Tokens must expire: 38 minutes, 6 with --quick."""
     _run(key_rotation_plan("quick" if quick else "real"), KeyRotationConductor, out, as_json, locations)
 
@@ -123,7 +120,7 @@ def release(
         ),
     ] = None,
     out: Out = None, as_json: AsJson = False, locations: Locations = "half",
-) -> None:  # fmt: skip  # Typer's options
+) -> None:  # fmt: skip
     """Release another version function by function under load, run both side by side, go back, judge."""
     with tempfile.TemporaryDirectory() as work:
         packages = _or_one_line(lambda: packages_for(previous, Path(work)))
@@ -135,30 +132,29 @@ def release(
 def matrix(
     quick: Quick = False,
     only: Annotated[list[str] | None, typer.Option("--only", help="This fault alone; may be repeated.")] = None,
-    phase: Annotated[
+    phase: Annotated[  # a list of a Literal is more than Typer takes: chosen_cells checks it
         list[str] | None, typer.Option("--phase", help=f"One of {', '.join(PHASES)} alone; may be repeated.")
     ] = None,
     region: Annotated[list[str] | None, typer.Option("--region", help="Faults in this Region alone.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Keep the sittings of an earlier run that held.")] = False,
-    out: Annotated[Path, typer.Option("--out", help="Folder for the table and the sittings.")] = Path("out/matrix"),
+    out: Annotated[
+        Path, typer.Option("--out", help="Folder for the table and the sittings.", show_default="out/matrix")
+    ] = OUTPUT / "matrix",
+    as_json: AsJson = False,
 ) -> None:
     """Every fault in every situation, in either Region, judged cell by cell: 40 minutes with --quick, else hours."""
-    console = Console(highlight=False)
+    console = Console(stderr=as_json, highlight=False)
     timing: Timing = "quick" if quick else "real"
     try:
         cells = chosen_cells(only or [], phase or [], region or [])
         passed = _or_one_line(lambda: run_matrix(timing, cells, out, console, resume=resume))
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
+    if as_json:
+        typer.echo((out / "matrix.json").read_text(encoding="utf-8"), nl=False)
     show_matrix(console, cells, read_matrix(out / "matrix.json", timing)[0])
     console.print(f"{'HELD' if passed else 'BROKEN'}  {out / 'matrix.html'}  {out / 'matrix.json'}", soft_wrap=True)
     raise typer.Exit(0 if passed else 1)
-
-
-def _known(region: str) -> str:
-    if region not in TOPOLOGY.region_names:
-        raise typer.BadParameter(f"expected one of {', '.join(TOPOLOGY.region_names)}", param_hint="--region")
-    return region
 
 
 def _run(
@@ -173,8 +169,10 @@ def _run(
     access: DrillTarget | None = None
     if target == "aws":
         plan = on_aws.plan_on_aws(plan)
-        access = _or_one_line(lambda: on_aws.prepared(plan, yes=yes, tell=partial(typer.echo, err=as_json)))
+        act = Act(as_json, drill=plan.name, region=plan.region)
+        access = _or_one_line(lambda: on_aws.prepared(plan, yes=yes, act=act))
         if access is None:
+            act.end()
             raise typer.Exit(0)
     verdict = _or_one_line(lambda: run_drill(plan, conductor, out, console, locations, access))
     if as_json:
@@ -212,12 +210,3 @@ def _show(console: Console, plan: DrillPlan, verdict: Verdict) -> None:
             console.print(f"  [red]{finding.name}[/red]: {escape(example)}", soft_wrap=True)
     outcome = "[bold green]HELD[/bold green]" if verdict.passed else "[bold red]BROKEN[/bold red]"
     console.print(f"{outcome}  {verdict.folder / 'report.html'}  {verdict.folder / 'verdict.json'}", soft_wrap=True)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the drills, and what else load tests have, to the `relevo` command."""
-    app.add_typer(drill, name="drill")
-    forecast.register(app)
-    app.command()(bench)
-    client_commands.register_commands(app)
-    simulation.register(app)

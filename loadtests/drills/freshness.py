@@ -27,7 +27,6 @@ class Sighting:
 
     order_id: str
     acked_at: float
-    took_region: str | None
     reader_region: str
     seconds: float | None
 
@@ -83,16 +82,16 @@ class FreshnessReader(Probe):
     def sightings(self) -> list[Sighting]:
         """Everything so far, with what has not been seen yet."""
         with self._lock:
-            unseen = [Sighting(a.order_id, a.at, a.region, self.region, None) for a in self._pending.values()]
+            unseen = [Sighting(a.order_id, a.at, self.region, None) for a in self._pending.values()]
         return self.seen + unseen
 
     def _note(self, ack: Ack, now: float) -> None:
-        self.seen.append(Sighting(ack.order_id, ack.at, ack.region, self.region, max(0.0, round(now - ack.at, 3))))
+        self.seen.append(Sighting(ack.order_id, ack.at, self.region, max(0.0, round(now - ack.at, 3))))
         with self._lock:
             self._pending.pop(ack.order_id, None)
 
     def _forget(self, ack: Ack) -> None:
         """Keep it as never seen."""
-        self.seen.append(Sighting(ack.order_id, ack.at, ack.region, self.region, None))
+        self.seen.append(Sighting(ack.order_id, ack.at, self.region, None))
         with self._lock:
             self._pending.pop(ack.order_id, None)

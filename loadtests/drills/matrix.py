@@ -95,7 +95,12 @@ class Cell:
 
     @property
     def name(self) -> str:
-        return f"{self.fault.name} / {self.phase} / {self.region}"
+        return " / ".join(self.key)
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What a result is kept by."""
+        return self.fault.name, self.phase, self.region
 
     @property
     def lost(self) -> str | None:

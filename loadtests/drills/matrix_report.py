@@ -42,7 +42,7 @@ def write_matrix(
 ) -> bool:  # fmt: skip
     """Write both files beside each other; return whether everything that was to be run was run and held."""
     sensible = [cell for cell in cells if cell.absent_because is None]
-    found = [results.get(_key(cell)) for cell in sensible]
+    found = [results.get(cell.key) for cell in sensible]
     names = {cell.fault.name for cell in sensible}
     passed = (
         bool(found)
@@ -67,10 +67,6 @@ def write_matrix(
     fresh.replace(file)
     file.with_suffix(".html").write_text(_page(cells, results, passed, timing, at), encoding="utf-8")
     return passed
-
-
-def _key(cell: Cell) -> Key:
-    return cell.fault.name, cell.phase, cell.region
 
 
 def words_of(result: CellResult) -> str:
@@ -123,7 +119,7 @@ def _in_short(result: CellResult | None) -> str:
 
 
 def _page(cells: list[Cell], results: Mapping[Key, CellResult], passed: bool, timing: Timing, at: str) -> str:
-    by_key = {_key(cell): cell for cell in cells}
+    by_key = {cell.key: cell for cell in cells}
     columns = [(phase, region) for phase in PHASES for region in TOPOLOGY.region_names]
     faults = list({cell.fault.name: cell.fault for cell in cells}.values())
     rows = []

@@ -129,7 +129,7 @@ def run_matrix(timing: Timing, cells: list[Cell], out: Path, console: Console, *
     sensible = [cell for cell in cells if cell.absent_because is None]
     todo = [(name, list(group)) for name, group in groupby(sensible, key=lambda cell: cell.fault.name)]
     held = {key for key, result in results.items() if result.passed and sittings.get(result.fault)}
-    todo = [(name, group) for name, group in todo if not all(_key(cell) in held for cell in group)]
+    todo = [(name, group) for name, group in todo if not all(cell.key in held for cell in group)]
     bar = MatrixBar(console, sum(len(group) for _, group in todo))
     started_here = ensure_lab(timing == "quick")
     bar.start()
@@ -159,7 +159,3 @@ def read_matrix(file: Path, timing: Timing) -> tuple[Results, dict[str, bool]]:
         return {}, {}
     found = [CellResult(**{**cell, "troubles": tuple(cell["troubles"])}) for cell in document["cells"]]
     return {result.key: result for result in found}, dict(document["sittings"])
-
-
-def _key(cell: Cell) -> tuple[str, str, str]:
-    return cell.fault.name, cell.phase, cell.region

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -12,11 +12,11 @@ from loadtests.drills.aws_experiments import MUST_HOLD
 from loadtests.drills.aws_refusals import refuse_unless_fit
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.target import TargetError
+from runbooks.acting import Act
 from shared.experiments import EXPERIMENT, Experiment
 from shared.topology import TOPOLOGY, Topology
 
 WATCH_SECONDS: Final = 5.0
-Tell = Callable[[str], object]
 
 
 def plan_on_aws(plan: DrillPlan) -> DrillPlan:
@@ -30,7 +30,7 @@ def experiment_of(plan: DrillPlan) -> Experiment | None:
 
 
 def prepared(
-    plan: DrillPlan, *, yes: bool, tell: Tell, access: AwsAccess | None = None, topology: Topology = TOPOLOGY
+    plan: DrillPlan, *, yes: bool, act: Act, access: AwsAccess | None = None, topology: Topology = TOPOLOGY
 ) -> AwsAccess | None:
     """Print the plan; return AWS when the drill may begin, ``None`` when it was only to be shown.
 
@@ -44,8 +44,8 @@ def prepared(
     baseline = TOPOLOGY.baseline
     load = (baseline.orders_per_second + baseline.reads_per_second) * plan.peak
     happening = _steps(experiment, plan.region) if experiment else [f"`relevo evacuate {plan.region}`"]
-    _print(
-        tell,
+    may_begin = _planned(
+        act,
         f"the {plan.name} drill, {plan.happening}, about {plan.usual_seconds / 60:.0f} minutes",
         [
             "make three accounts, and a queue and a rule in each Region; they are locked and removed at the end",
@@ -55,22 +55,21 @@ def prepared(
         ],
         yes=yes,
     )
-    return found if yes else None
+    return found if may_begin else None
 
 
 def run_experiment(
-    experiment: Experiment, region: str, *, yes: bool, tell: Tell, access: AwsAccess | None = None,
+    experiment: Experiment, region: str, *, yes: bool, act: Act, access: AwsAccess | None = None,
     watch_seconds: float = WATCH_SECONDS, topology: Topology = TOPOLOGY,
 ) -> None:  # fmt: skip
     """Print the plan and, when told to, run one experiment for its time; it is ended whatever happens."""
     found = access or AwsAccess()
     refuse_unless_fit(found, region, experiment, topology=topology)
-    _print(tell, f"the experiment {experiment.name} in {region}", _steps(experiment, region), yes=yes)
-    if not yes:
+    if not _planned(act, f"the experiment {experiment.name} in {region}", _steps(experiment, region), yes=yes):
         return
     try:
         running = found.experiments.start(experiment, region)
-        tell(f"aws: {running.id} runs in {running.home}; Ctrl-C ends it")
+        act.say(f"aws: {running.id} runs in {running.home}; Ctrl-C ends it")
         # A little less than its own time: one that FIS ends is a surprise.
         end = time.monotonic() + experiment.minutes * 60 - 60
         while time.monotonic() < end:
@@ -78,7 +77,7 @@ def run_experiment(
             time.sleep(watch_seconds)
     finally:
         found.experiments.end()
-    tell(f"aws: {experiment.name} is over, and {region} is as it was")
+    act.say(f"aws: {experiment.name} is over, and {region} is as it was")
 
 
 def _steps(experiment: Experiment, region: str) -> list[str]:
@@ -90,10 +89,9 @@ def _steps(experiment: Experiment, region: str) -> list[str]:
     ]
 
 
-def _print(tell: Tell, what: str, steps: Sequence[str], *, yes: bool) -> None:
-    tell(f"aws: {what}")
+def _planned(act: Act, what: str, steps: Sequence[str], *, yes: bool) -> bool:
+    act.say(f"aws: {what}")
     for number, step in enumerate(steps, 1):
-        tell(f"  {number}. {step}")
-    tell("undo: Ctrl-C; or `aws fis stop-experiment` in that Region, which restores everything, then `relevo readmit`")
-    if not yes:
-        tell("nothing done; add --yes to act")
+        act.say(f"  {number}. {step}")
+    act.undo("Ctrl-C; or `aws fis stop-experiment` in that Region, which restores everything, then `relevo readmit`")
+    return act.may_begin(yes)

@@ -76,7 +76,7 @@ def _environment() -> dict[str, str]:
 
 
 def running_lab() -> LabAccess | None:
-    """The lab of this folder, if it answers."""
+    """The lab of this checkout, if it answers."""
     with contextlib.suppress(LabError):
         lab = LabAccess.read()
         lab.status()
@@ -85,13 +85,16 @@ def running_lab() -> LabAccess | None:
 
 
 def ensure_lab(quick: bool, consistency: Consistency = TOPOLOGY.consistency) -> bool:
-    """Use the lab that is running, or start one; return whether it was started here (and must be ended here)."""
+    """Use the lab that is running, or start one; return whether it was started here (and must be ended here).
+
+    Raises ``LabError`` when the lab that runs is not of the wanted kind, or none can be started.
+    """
     if (lab := running_lab()) is not None:
         if lab.quick != quick:
             wanted, running = ("quick", "real") if quick else ("real", "quick")
-            raise SystemExit(f"a lab with {running} timing is running, this drill needs {wanted}: `relevo down` first")
+            raise LabError(f"a lab with {running} timing is running, this drill needs {wanted}: `relevo down` first")
         if lab.consistency != consistency:
-            raise SystemExit(
+            raise LabError(
                 f"a lab with {lab.consistency} consistency is running, this drill needs {consistency}: "
                 "`relevo down` first"
             )

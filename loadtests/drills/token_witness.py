@@ -92,10 +92,6 @@ class TokenWitness(Probe):
     def rejected(self) -> int:
         return sum(not showing.accepted for showing in self.showings)
 
-    def shown_of(self, key: str, since: float) -> list[Showing]:
-        """The showings of one key's tokens after a moment."""
-        return [showing for showing in self.showings if showing.key == key and showing.at >= since]
-
 
 def key_of(token: str) -> str:
     return str(jwt.get_unverified_header(token)["kid"])

@@ -13,6 +13,7 @@ from loadtests.drills.course import Course, utc_text
 from loadtests.drills.judge import Finding
 from loadtests.drills.plan import DrillPlan
 from loadtests.drills.series import Seen, phase_row, report_of
+from loadtests.last_drill import OUTPUT
 from loadtests.ledger import Ledger
 from loadtests.report import write_report
 from shared.topology import TOPOLOGY
@@ -33,7 +34,7 @@ class Verdict:
 
 def output_folder(out: Path | None) -> Path:
     """The folder that a drill writes to, emptied of an earlier drill's files."""
-    folder = out or Path("out/drill")
+    folder = out or OUTPUT / "drill"
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (folder / name).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -20,9 +20,11 @@ from loadtests.lab.faults import KINDS
 from loadtests.lab.introduction import introduce
 from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
-from loadtests.lab.preflight import LabError
+from loadtests.lab.lost_regions import LossMode
+from loadtests.lab.preflight import StartError
 from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
 from loadtests.lab.supervisor import Supervisor, sweep
+from runbooks.asking import AsJson, RegionArgument, refuse
 from shared.consistency import ConsistencyError, check_consistency
 from shared.topology import TOPOLOGY, Consistency
 
@@ -31,11 +33,11 @@ SUPERVISOR_PATIENCE_SECONDS: Final = 15.0
 
 console = Console(highlight=False, soft_wrap=True)
 
-RegionName = Annotated[str, typer.Argument(help=f"One of {', '.join(TOPOLOGY.region_names)}.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")]
 
 
 def up(
-    quick: Annotated[bool, typer.Option("--quick", help="Short clock: 1 s checks, 2 s TTL, waits at a tenth.")] = False,
+    quick: Quick = False,
     consistency: Annotated[
         Consistency, typer.Option("--consistency", help="Of the global tables; strong: both Regions on one store.")
     ] = TOPOLOGY.consistency,
@@ -47,7 +49,7 @@ def up(
     try:
         check_consistency(replace(TOPOLOGY, consistency=consistency))
     except ConsistencyError as error:
-        _fail(str(error))
+        refuse(str(error))
     if detach:
         _start_detached(layout, app.absolute(), quick=quick, consistency=consistency)
         _introduce(layout)
@@ -55,8 +57,8 @@ def up(
     try:
         supervisor = Supervisor(layout, app.absolute(), quick=quick, consistency=consistency, say=console.print)
         supervisor.run(lambda: _introduce(layout))
-    except LabError as error:
-        _fail(str(error))
+    except StartError as error:
+        refuse(str(error))
     console.print("the lab is down")
 
 
@@ -77,9 +79,7 @@ faults = typer.Typer(help="Inject a fault into the lab, heal it, or see what it 
 
 
 @faults.command("status")
-def status(
-    as_json: Annotated[bool, typer.Option("--json", help="Print the status as JSON, and nothing else.")] = False,
-) -> None:
+def status(as_json: AsJson = False) -> None:
     """Show the lab from inside: each Region's state, health as DNS sees it, the replication link, DNS, processes."""
     layout = _layout()
     found = _ask(layout, "/status")
@@ -118,114 +118,129 @@ def status(
 
 @faults.command("region-loss")
 def region_loss(
-    region: RegionName,
-    mode: Annotated[str, typer.Option(help="freeze (answers nobody), crash (workers die), api, health.")] = "freeze",
-) -> None:  # fmt: skip
+    region: RegionArgument,
+    mode: Annotated[LossMode, typer.Option(help="It answers nobody, its workers die, or parts are off.")] = "freeze",
+    as_json: AsJson = False,
+) -> None:
     """Lose a Region."""
-    _inject({"kind": "region-loss", "region": region, "mode": mode})
+    _inject({"kind": "region-loss", "region": region, "mode": mode}, as_json)
 
 
 @faults.command("partition")
-def partition() -> None:
+def partition(as_json: AsJson = False) -> None:
     """Cut replication between the Regions, in both directions."""
-    _inject({"kind": "partition"})
+    _inject({"kind": "partition"}, as_json)
 
 
 @faults.command("lag")
-def lag(seconds: Annotated[float, typer.Argument(help="What replication takes at least.", min=0)]) -> None:
+def lag(
+    seconds: Annotated[float, typer.Argument(help="What replication takes at least.", min=0)], as_json: AsJson = False
+) -> None:
     """Delay replication."""
-    _inject({"kind": "lag", "seconds": seconds})
+    _inject({"kind": "lag", "seconds": seconds}, as_json)
+
+
+@faults.command("winner")
+def winner(
+    region: RegionArgument,
+    seconds: Annotated[float, typer.Argument(help="How far its clock is ahead of the other's.", min=0)],
+    as_json: AsJson = False,
+) -> None:
+    """Let a Region win the items that both write at once: replication goes by clocks."""
+    _inject({"kind": "winner", "region": region, "ahead_seconds": seconds}, as_json)
 
 
 @faults.command("service")
 def service(
-    region: RegionName,
+    region: RegionArgument,
     service: Annotated[str, typer.Argument(help="dynamodb, events, secretsmanager, sns, sqs; * is all.")],
     error: Annotated[str | None, typer.Option(help="What they fail with: ThrottlingException, ...")] = None,
-    latency: Annotated[float | None, typer.Option(help="Milliseconds that calls take more.")] = None,
+    latency_ms: Annotated[float | None, typer.Option(help="Milliseconds that calls take more.")] = None,
     rate: Annotated[float, typer.Option(help="Share of the calls, above 0 and up to 1.")] = 1.0,
-) -> None:  # fmt: skip
+    as_json: AsJson = False,
+) -> None:
     """Make calls of a Region's functions to an AWS service fail or slow."""
     body: dict[str, object] = {"kind": "service", "region": region, "service": service, "rate": rate}
-    _inject(body | ({} if error is None else {"error": error}) | ({} if latency is None else {"latency_ms": latency}))
+    given = {"error": error, "latency_ms": latency_ms}
+    _inject(body | {name: value for name, value in given.items() if value is not None}, as_json)
 
 
 @faults.command("slow")
 def slow(
-    region: RegionName,
+    region: RegionArgument,
     function: Annotated[str, typer.Argument(help="api, authorizer, health, relay, sentinel, processor-created, ...")],
     ms: Annotated[float, typer.Option(help="Milliseconds that an invocation takes more.")] = 1000.0,
+    as_json: AsJson = False,
 ) -> None:
     """Make a function slow."""
-    _inject({"kind": "slow", "region": region, "function": function, "ms": ms})
+    _inject({"kind": "slow", "region": region, "function": function, "ms": ms}, as_json)
 
 
 @faults.command("poison")
 def poison(
-    region: RegionName,
+    region: RegionArgument,
     status: Annotated[str, typer.Option(help="Whose queue gets it.")] = "created",
+    as_json: AsJson = False,
 ) -> None:
     """Put a message that nobody can read into a queue; it ends as a dead letter."""
-    _inject({"kind": "poison", "region": region, "status": status})
+    _inject({"kind": "poison", "region": region, "status": status}, as_json)
 
 
 @faults.command("flapping")
 def flapping(
-    region: RegionName,
+    region: RegionArgument,
     seconds: Annotated[float, typer.Option(help="How long it is away, and how long there.", min=0.1)] = 3.0,
+    as_json: AsJson = False,
 ) -> None:
     """Let a Region's health come and go, as its health checks see it."""
-    _inject({"kind": "flapping", "region": region, "seconds": seconds})
+    _inject({"kind": "flapping", "region": region, "seconds": seconds}, as_json)
 
 
 @faults.command("heal")
 def heal(
     what: Annotated[str, typer.Argument(help=f"all, {', '.join(KINDS)}.")] = "all",
+    as_json: AsJson = False,
 ) -> None:
     """End faults; a lost Region comes back."""
-    console.print(_ask(_layout(), "/heal", {"what": what})["what"])
-
-
-def register(app: typer.Typer) -> None:
-    """Add the lab's commands to the `relevo` command."""
-    app.command()(up)
-    app.command()(down)
-    app.add_typer(faults, name="fault")
-
-
-def _fail(text: str) -> NoReturn:
-    typer.echo(f"relevo: {text}", err=True)
-    raise typer.Exit(1)
+    _tell(_ask(_layout(), "/heal", {"what": what}), as_json)
 
 
 def _layout() -> Layout:
     try:
         return Layout.from_environment()
     except LayoutError as error:
-        _fail(str(error))
+        refuse(str(error))
 
 
-def _inject(fault: dict[str, Any]) -> None:
-    console.print(_ask(_layout(), "/fault", fault)["what"])
-    console.print("undo: relevo fault heal")
+def _inject(fault: dict[str, Any], as_json: bool) -> None:
+    _tell({**_ask(_layout(), "/fault", fault), "undo": "relevo fault heal"}, as_json)
+
+
+def _tell(done: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(done))
+        return
+    console.print(done["what"])
+    if "undo" in done:
+        console.print(f"undo: {done['undo']}")
 
 
 def _ask(layout: Layout, path: str, body: object = None) -> Any:
     if read_running(layout) is None:
-        _fail("no lab is running here; start one with `relevo up`")
+        refuse("no lab is running here; start one with `relevo up`")
     try:
         return loopback.call(layout.control + path, body, timeout_seconds=FAULT_SECONDS)
     except loopback.RefusedError as error:
-        _fail(str(error))
+        refuse(str(error))
     except loopback.NoAnswerError:
-        _fail("the lab's control API does not answer yet or any more; see `relevo up` or `relevo down`")
+        refuse("the lab's control API does not answer yet or any more; see `relevo up` or `relevo down`")
 
 
 def _start_detached(layout: Layout, app: Path, *, quick: bool, consistency: Consistency) -> None:
     """Start the supervisor in a session of its own, show what it says until the lab is ready, and leave it."""
     running = read_running(layout)
     if running is not None:
-        _fail("a lab is running already: see `relevo status`, or end it with `relevo down`")
+        refuse("a lab is running already: see `relevo status`, or end it with `relevo down`")
     layout.folder.mkdir(parents=True, exist_ok=True)
     log = layout.folder / "supervisor.log"
     command = [sys.executable, "-m", "loadtests.lab.supervisor", "--app", str(app), "--consistency", consistency]
@@ -247,10 +262,10 @@ def _start_detached(layout: Layout, app: Path, *, quick: bool, consistency: Cons
             for line in said:
                 text = line.rstrip()
                 if ended and text.startswith("relevo: "):
-                    _fail(text.removeprefix("relevo: "))
+                    refuse(text.removeprefix("relevo: "))
                 console.print(text)
             if ended:
-                _fail(f"the lab ended with {process.returncode}: see {log}")
+                refuse(f"the lab ended with {process.returncode}: see {log}")
             found = read_running(layout)
             if found is not None and found["pid"] == process.pid and found["ready"] and born == born_of(process.pid):
                 return
@@ -260,7 +275,7 @@ def _start_detached(layout: Layout, app: Path, *, quick: bool, consistency: Cons
 def _introduce(layout: Layout) -> None:
     lab = read_running(layout)
     if lab is None:
-        _fail("the lab ended again: see its log")
+        refuse("the lab ended again: see its log")
     introduce(lab, console)
 
 

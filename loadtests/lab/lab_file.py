@@ -6,12 +6,10 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self, TypedDict
+from typing import Self, TypedDict
 from urllib.parse import urlsplit
 
 from shared.topology import TOPOLOGY
-
-LAB_FILE: Final = Path(".lab/lab.json")
 
 
 class _RegionEntry(TypedDict):
@@ -71,7 +69,7 @@ class Lab:
     check_interval_seconds: float | None  # None: as the templates say
 
 
-def read_lab(path: Path = LAB_FILE) -> Lab:
+def read_lab(path: Path) -> Lab:
     """Read the lab file; raises ``OSError`` without one, ``KeyError`` or ``ValueError`` when it is not a lab's."""
     entry: _LabEntry = json.loads(path.read_text())
     return Lab(
@@ -90,9 +88,9 @@ def read_lab(path: Path = LAB_FILE) -> Lab:
 
 
 def lab_from_arguments(description: str) -> Lab:
-    """Read the lab file named on the command line, by default the one of this folder."""
+    """Read the lab file named on the command line."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--lab", type=Path, default=LAB_FILE, help="the lab file (default: %(default)s)")
+    parser.add_argument("--lab", type=Path, required=True, help="the lab file")
     path: Path = parser.parse_args().lab
     try:
         return read_lab(path)

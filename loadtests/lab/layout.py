@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from runbooks.lab_folder import LAB_FILE, lab_folder
 from shared.topology import TOPOLOGY, Region
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SITE_FOLDER: Final = ROOT / ".build" / "site"
-FOLDER_VARIABLE: Final = "RELEVO_LAB_DIR"
 SHIFT_VARIABLE: Final = "RELEVO_LAB_PORT_SHIFT"
 ACCOUNT: Final = "000000000000"
 LOOPBACK: Final = "127.0.0.1"
@@ -77,7 +77,7 @@ class Layout:
         shift = os.environ.get(SHIFT_VARIABLE, "0")
         if not shift.lstrip("-").isdigit():
             raise LayoutError(f"{SHIFT_VARIABLE} must be a whole number, not {shift!r}")
-        return cls.at(Path(os.environ.get(FOLDER_VARIABLE, ROOT / ".lab")).absolute(), int(shift))
+        return cls.at(lab_folder(), int(shift))
 
     @classmethod
     def at(cls, folder: Path, shift: int = 0) -> Self:
@@ -100,7 +100,7 @@ class Layout:
 
     @property
     def lab_file(self) -> Path:
-        return self.folder / "lab.json"
+        return self.folder / LAB_FILE
 
     @property
     def process_file(self) -> Path:

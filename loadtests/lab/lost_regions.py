@@ -18,6 +18,7 @@ from loadtests.lab.processes import ProcessBook, signal_group, workers_of
 from shared.topology import function_name
 
 State = Literal["running", "frozen", "crashed", "api-down", "health-down"]
+LossMode = Literal["freeze", "crash", "api", "health"]
 STATE_OF_MODE: Final[dict[str, State]] = {
     "freeze": "frozen", "crash": "crashed", "api": "api-down", "health": "health-down",
 }  # fmt: skip

@@ -25,7 +25,6 @@ from queue import SimpleQueue
 from typing import Final
 
 from loadtests.lab.event_sources import MappingError, Source, StreamSource, read_sources
-from loadtests.lab.lab_file import LAB_FILE
 from loadtests.lab.queue_poller import QueuePoller
 from loadtests.lab.region_clients import RegionClients
 from loadtests.lab.stream_poller import SHARDS, StreamPoller
@@ -91,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Poll until a stop signal; returns the exit code."""
     parser = argparse.ArgumentParser(description="The event source pollers of one Region of the lab.")
     parser.add_argument("--region", required=True)
-    parser.add_argument("--lab", type=Path, default=LAB_FILE, help="the lab file (default: %(default)s)")
+    parser.add_argument("--lab", type=Path, required=True, help="the lab file")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     try:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from loadtests.lab.layout import Layout
 
 
-class LabError(Exception):
+class StartError(Exception):
     """The lab cannot start or went wrong; one line that says what to do."""
 
 
@@ -23,12 +23,12 @@ def only_lab(layout: Layout) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise LabError("a lab is running already: see `relevo status`, or end it with `relevo down`") from None
+            raise StartError("a lab is running already: see `relevo status`, or end it with `relevo down`") from None
         yield
 
 
 def check_listeners(layout: Layout, *, strong: bool = False) -> None:
-    """Raise ``LabError`` for an address that is not there or a port that is taken."""
+    """Raise ``StartError`` for an address that is not there or a port that is taken."""
     for what, address, port in layout.listeners(strong=strong):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free enough
@@ -36,12 +36,12 @@ def check_listeners(layout: Layout, *, strong: bool = False) -> None:
                 probe.bind((address, port))
             except OSError as error:
                 if error.errno == errno.EADDRNOTAVAIL:
-                    raise LabError(f"{address} is not an address of this machine: {alias_hint(layout)}") from None
+                    raise StartError(f"{address} is not an address of this machine: {alias_hint(layout)}") from None
                 if error.errno == errno.EADDRINUSE:
-                    raise LabError(
+                    raise StartError(
                         f"port {port} on {address} ({what}) is in use: end what listens there, or `relevo down`"
                     ) from None
-                raise LabError(f"cannot listen on {address}:{port} ({what}): {error.strerror}") from None
+                raise StartError(f"cannot listen on {address}:{port} ({what}): {error.strerror}") from None
 
 
 def alias_hint(layout: Layout) -> str:

@@ -5,7 +5,6 @@ Where a client is comes from its EDNS Client Subnet, as with Route 53; documenta
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -51,25 +50,12 @@ def locate(subnet: Network | None, locations: Iterable[Location] = LOCATIONS) ->
     return DEFAULT_LOCATION
 
 
-def location_named(name: str) -> Location:
-    """A place by its name; raises ``ValueError`` for one that is not in the table."""
-    for location in LOCATIONS:
-        if location.name == name:
-            return location
-    raise ValueError(f"unknown location {name!r}; expected one of {', '.join(place.name for place in LOCATIONS)}")
-
-
 def location_for(region: str) -> Location:
     """A place whose nearest Region is this one."""
     for location in LOCATIONS[1:]:
         if min(location.latency_ms, key=lambda name: location.latency_ms[name]) == region:
             return location
     raise ValueError(f"no location is nearest to {region!r}")
-
-
-def client_address(location: Location, seed: int) -> str:
-    """An address within a place's prefix, for a simulated client."""
-    return str(location.prefix[random.Random(seed).randrange(1, location.prefix.num_addresses - 1)])
 
 
 def choose(records: Iterable[LatencyRecord], verdicts: Mapping[str, bool], location: Location) -> LatencyRecord | None:

@@ -21,7 +21,7 @@ from loadtests.lab.faults import ANSWERING, Faults
 from loadtests.lab.layout import Layout, Seat
 from loadtests.lab.processes import ProcessBook, is_alive
 from shared.adapters.order_rows import pending_key
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import PENDING_INDEX, STATUSES, TOPOLOGY, dead_letter_queue_name
 
 FRESH_SECONDS: Final = 0.5
 CALL_SECONDS: Final = 1.0
@@ -54,7 +54,7 @@ class RegionLook:
         seen: list[str] = []
         for number in range(TOPOLOGY.pending_keys):
             answer = self.dynamodb.query(
-                TableName=TOPOLOGY.order_view_table, IndexName="pending", Limit=PENDING_LOOKED_AT,
+                TableName=TOPOLOGY.order_view_table, IndexName=PENDING_INDEX, Limit=PENDING_LOOKED_AT,
                 KeyConditionExpression="pending_key = :key",
                 ExpressionAttributeValues={":key": {"S": pending_key(of, number)}},
             )  # fmt: skip

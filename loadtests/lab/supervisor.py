@@ -28,7 +28,7 @@ from loadtests.lab.faults import Faults
 from loadtests.lab.lab_state import LabState
 from loadtests.lab.layout import LOOPBACK, ROOT, Layout, Seat
 from loadtests.lab.ministack import ProcessFailedError, clean_environment, wait_until_ready
-from loadtests.lab.preflight import LabError, check_listeners, only_lab
+from loadtests.lab.preflight import StartError, check_listeners, only_lab
 from loadtests.lab.processes import ProcessBook, Started, end_all, exit_code, is_alive
 from loadtests.lab.status import Status
 from loadtests.lab.stopping import run_until_stopped
@@ -58,7 +58,7 @@ class Supervisor:
         self._seats = list(layout.seats.values())
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Start, serve until SIGTERM or SIGINT, and end everything whatever happens; raises ``LabError``."""
+        """Start, serve until SIGTERM or SIGINT, and end everything whatever happens; raises ``StartError``."""
         with only_lab(self.layout):
             previous = {number: signal.signal(number, _request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
             try:
@@ -67,9 +67,9 @@ class Supervisor:
             except _StopRequested:
                 self.say("stopped while starting")
             except (ProcessFailedError, deploy.DeployError, warming.WarmingError) as error:
-                raise LabError(str(error)) from error
+                raise StartError(str(error)) from error
             except (BotoCoreError, ClientError, loopback.NoAnswerError) as error:
-                raise LabError(f"a Region did not answer: {error}") from error
+                raise StartError(f"a Region did not answer: {error}") from error
             finally:
                 for number in previous:
                     signal.signal(number, signal.SIG_IGN)  # the end must not be cut short
@@ -257,7 +257,7 @@ def main() -> None:
             Layout.from_environment(), arguments.app.absolute(), quick=arguments.quick,
             consistency=arguments.consistency, say=say,
         ).run()  # fmt: skip
-    except LabError as error:
+    except StartError as error:
         sys.exit(f"relevo: {error}")
 
 

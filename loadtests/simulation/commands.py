@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, get_args
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -11,24 +11,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from loadtests.simulation.history import History, HistoryError
 from loadtests.simulation.judging import Failure, Report, Speed, faults_of, run
-
-SPEEDS = get_args(Speed)
+from runbooks.asking import AsJson
 
 
 def simulate(
     histories: Annotated[int, typer.Option("--histories", help="How many.", min=1)] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="The first one's seed; the next ones follow.", min=0)] = 0,
-    speed: Annotated[str, typer.Option("--speed", help="fast (the domain) or handlers (all of it).")] = "fast",
+    speed: Annotated[Speed, typer.Option("--speed", help="fast: the domain; handlers: all of it.")] = "fast",
     jobs: Annotated[int, typer.Option("--jobs", help="Processes.", min=1, max=64)] = 1,
     replay: Annotated[str | None, typer.Option("--replay", help="One history, as a failure was printed.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Play seeded histories of lag, crashes, partitions and retries; exit 1 if an invariant was broken."""
     console = Console(stderr=as_json, highlight=False, soft_wrap=True, markup=False)
-    if speed not in SPEEDS:
-        raise typer.BadParameter(f"expected one of {', '.join(SPEEDS)}", param_hint="--speed")
-    chosen: Speed = "fast" if speed == "fast" else "handlers"
-    report = _replayed(replay, chosen) if replay is not None else _played(histories, seed, chosen, jobs, console)
+    report = _replayed(replay, speed) if replay is not None else _played(histories, seed, speed, jobs, console)
     if as_json:
         typer.echo(json.dumps(report.document()))
     for failure in report.failures:
@@ -67,8 +63,3 @@ def _show(failure: Failure, console: Console) -> None:
         console.print(f"  {fault}")
     console.print(f"  {failure.replay}")
     console.print(f"  the whole of it: {failure.again}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the simulator to the `relevo` command."""
-    app.command()(simulate)

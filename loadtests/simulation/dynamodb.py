@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 from loadtests.simulation.expressions import Item, condition, plain, update
 from loadtests.simulation.memory_log import nothing
 from loadtests.simulation.replica import Key, Table
+from shared.topology import LIST_INDEX, PENDING_INDEX
 
-INDEXES: Final = {"list": ("list_bucket", "list_key"), "pending": ("pending_key", "due_at")}
+INDEXES: Final = {LIST_INDEX: ("list_bucket", "list_key"), PENDING_INDEX: ("pending_key", "due_at")}
 BASE: Final = ("pk", "sk")
 NOBODY: Final[Mapping[str, Any]] = {}
 NOT_READ: Final = 7  # every so many batches are answered in part, as DynamoDB may

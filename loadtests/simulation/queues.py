@@ -9,7 +9,6 @@ from typing import Final
 
 RECEIVES_BEFORE_DEAD_LETTER: Final = 5
 SWALLOWS: Final = timedelta(minutes=5)
-MOST_IN_A_BATCH: Final = 10
 
 
 @dataclass(slots=True)

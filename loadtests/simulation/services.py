@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from botocore.exceptions import ConnectTimeoutError
 
@@ -15,8 +15,6 @@ from loadtests.simulation.world import START
 from shared.adapters.effect_bus import WEBHOOK
 from shared.domain.effects import Effect
 from shared.topology import dead_letter_queue_name
-
-HIDDEN: Final = timedelta(hours=1)
 
 
 class MemoryTopic:

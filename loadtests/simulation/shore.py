@@ -155,13 +155,6 @@ class Shore(ABC):
         """A message was worked through: the effect of its event exists."""
         self.first_done.setdefault(event_id, len(self.first_done))
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no record and no message waits here."""
-        return all(len(found) == read for found, read in zip(self.log.stream, self.read, strict=True)) and not any(
-            queue.messages for queue in self.queues.values()
-        )
-
     # What a speed adds.
 
     @abstractmethod

@@ -8,10 +8,11 @@ from decimal import Decimal
 
 from shared.adapters.order_log import OrderRecord
 from shared.adapters.order_queries import Freshness, Page
-from shared.adapters.reports import DrillReport
-from shared.domain.instants import BOGOTA, to_text
+from shared.adapters.reports import DeadLetters, DrillReport
+from shared.domain.instants import BOGOTA, from_text, to_text
 from shared.domain.kpis import DayKpis
 from shared.domain.orders import Item, OrderState
+from shared.domain.takeover import Guard, Register
 
 Document = dict[str, object]
 
@@ -91,6 +92,56 @@ def metrics_document(
             region: round(seen.seconds(now, beats_every=beats_every), 3) for region, seen in sorted(freshness.items())
         },
     }
+
+
+def region_document(
+    region: str,
+    *,
+    seen_from: str,
+    guard: Guard | None,
+    register: Register,
+    beat_at: datetime | None,
+    oldest: datetime | None,
+    dead_letters: DeadLetters | None,
+    serving_for: timedelta,
+    now: datetime,
+) -> Document:
+    """How a Region is, as one of them sees it; ``oldest`` is since when its oldest work is pending."""
+    own, drained = region == seen_from, register.drains(region)
+    seen_serving = guard.peer_serving_at if guard else None
+    lag: float | None = 0.0 if own else None
+    if not own and guard and guard.peer_beat and guard.peer_beat_seen_at:
+        lag = max((guard.peer_beat_seen_at - from_text(guard.peer_beat)).total_seconds(), 0.0)
+    drain: Document = {
+        "drained_by": register.by,
+        "drained_since": to_text(register.since) if register.since else None,
+        "drained_because": register.reason,
+    }
+    return {
+        "healthy": own or (seen_serving is not None and now - seen_serving <= serving_for),
+        "drained": drained,
+        **(drain if drained else {}),
+        "heartbeat_age_seconds": _age(now, beat_at),
+        "replication_lag_seconds": lag,
+        "oldest_pending_seconds": _age(now, oldest),
+        "dead_letters": dict(dead_letters.by_queue) if dead_letters else None,
+        "dead_letters_age_seconds": _age(now, dead_letters.counted_at if dead_letters else None),
+    }
+
+
+def status_document(
+    regions: Mapping[str, Document], last_drill: DrillReport | None, *, seen_from: str, now: datetime
+) -> Document:
+    return {
+        "as_of": to_text(now),
+        "seen_from": seen_from,
+        "regions": dict(regions),
+        "last_drill": drill_document(last_drill) if last_drill else None,
+    }
+
+
+def _age(now: datetime, moment: datetime | None) -> float | None:
+    return round(max((now - moment).total_seconds(), 0.0), 3) if moment else None
 
 
 def drill_document(drill: DrillReport) -> Document:

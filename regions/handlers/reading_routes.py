@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.router import APIGatewayRouter
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from regions.handlers import requests
-from regions.handlers.documents import Document, drill_document, metrics_document, page_document
+from regions.handlers.documents import (
+    Document,
+    metrics_document,
+    page_document,
+    region_document,
+    status_document,
+)  # fmt: skip
 from regions.handlers.gate import require
 from regions.handlers.responses import json_response
 from regions.handlers.runtime import control, now, order_log, order_queries, reports
@@ -17,7 +23,7 @@ from shared.adapters.order_queries import MAX_PAGE
 from shared.adapters.settings import settings
 from shared.domain import problems
 from shared.domain.commands import text_of
-from shared.domain.instants import day_in_bogota, from_text, to_text
+from shared.domain.instants import day_in_bogota
 from shared.domain.kpis import day_kpis
 from shared.topology import STATUSES, TOPOLOGY
 
@@ -63,46 +69,23 @@ def read_status() -> Response[str]:
     """Both Regions as this one sees them; answered in a drained Region too."""
     caller = requests.authorized_caller(router.current_event)
     require(caller, "status:read")
-    moment, queries, timing = now(), order_queries(), settings().timing
-    guard = queries.guard()
-    register, told = control().register(), reports().read()
+    here, moment, queries, timing = settings().region, now(), order_queries(), settings().timing
+    guard, register, told = queries.guard(), control().register(), reports().read()
     regions: dict[str, Document] = {}
-    for region in sorted((settings().region, settings().peer_region)):
-        own = region == settings().region
+    for region in sorted((here, settings().peer_region)):
         beat = order_log().newest_beat(region=region, numbers=range(TOPOLOGY.heartbeat_keys))
-        seen_serving = guard.peer_serving_at if guard else None
-        oldest = min((work.seen_at for work in queries.pending(region, limit=MAX_LOOKED_AT)), default=None)
-        drained = register.drains(region)
-        dead_letters = told.dead_letters.get(region)
-        lag: float | None = 0.0 if own else None
-        if not own and guard and guard.peer_beat and guard.peer_beat_seen_at:
-            lag = max((guard.peer_beat_seen_at - from_text(guard.peer_beat)).total_seconds(), 0.0)
-        regions[region] = {
-            "healthy": own or (seen_serving is not None and moment - seen_serving <= timing.peer_serving),
-            "drained": drained,
-            **(
-                {"drained_by": register.by, "drained_since": _text(register.since), "drained_because": register.reason}
-                if drained
-                else {}
-            ),
-            "heartbeat_age_seconds": _age(moment, beat.beat_at if beat else None),
-            "replication_lag_seconds": lag,
-            "oldest_pending_seconds": _age(moment, oldest),
-            "dead_letters": dict(dead_letters.by_queue) if dead_letters else None,
-            "dead_letters_age_seconds": _age(moment, dead_letters.counted_at if dead_letters else None),
-        }
-    last_drill = drill_document(told.last_drill) if told.last_drill else None
-    return json_response(
-        {"as_of": to_text(moment), "seen_from": settings().region, "regions": regions, "last_drill": last_drill}
-    )
-
-
-def _text(instant: datetime | None) -> str | None:
-    return to_text(instant) if instant else None
-
-
-def _age(moment: datetime, instant: datetime | None) -> float | None:
-    return round(max((moment - instant).total_seconds(), 0.0), 3) if instant else None
+        regions[region] = region_document(
+            region,
+            seen_from=here,
+            guard=guard,
+            register=register,
+            beat_at=beat.beat_at if beat else None,
+            oldest=min((work.seen_at for work in queries.pending(region, limit=MAX_LOOKED_AT)), default=None),
+            dead_letters=told.dead_letters.get(region),
+            serving_for=timing.peer_serving,
+            now=moment,
+        )
+    return json_response(status_document(regions, told.last_drill, seen_from=here, now=moment))
 
 
 @router.get("/openapi.json")

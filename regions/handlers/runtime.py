@@ -27,6 +27,7 @@ from shared.adapters.reports import Reports
 from shared.adapters.settings import settings
 from shared.adapters.view_notes import ViewNotes
 from shared.adapters.webhooks import Listeners, Webhooks
+from shared.domain.instants import in_milliseconds
 from shared.topology import live_function
 
 logger = Logger()
@@ -35,8 +36,7 @@ metrics = Metrics()
 
 def now() -> datetime:
     """This Region's clock, in milliseconds: what is stored reads back as it was."""
-    moment = datetime.now(UTC)
-    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    return in_milliseconds(datetime.now(UTC))
 
 
 @cache

@@ -25,7 +25,7 @@ from shared.domain.instants import day_bounds, from_text, to_text
 from shared.domain.orders import OrderState
 from shared.domain.problems import invalid_parameter
 from shared.domain.takeover import NOBODY, Guard, PendingWork
-from shared.topology import TOPOLOGY, Topology
+from shared.topology import LIST_INDEX, PENDING_INDEX, TOPOLOGY, Topology
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -165,7 +165,7 @@ class OrderQueries:
             extra = {"Limit": limit}
         keys = [
             self._items(
-                IndexName="list",
+                IndexName=LIST_INDEX,
                 KeyConditionExpression="list_bucket = :bucket AND list_key < :below",
                 ExpressionAttributeValues=items.to_wire({**values, ":bucket": list_bucket(bucket, number)}),
                 ScanIndexForward=False,
@@ -217,7 +217,7 @@ class OrderQueries:
         """Each key's work is read page by page, and only as far as the merged order asks for it."""
         keys = [
             self._items(
-                IndexName="pending",
+                IndexName=PENDING_INDEX,
                 KeyConditionExpression="pending_key = :key AND due_at > :after",
                 ExpressionAttributeValues=items.to_wire({":key": pending_key(whose, number), ":after": due_after}),
             )

@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from shared.domain.plans import PlanInRegion
 
@@ -19,6 +19,7 @@ ISSUER: Final = "relevo"
 AUDIENCE: Final = "relevo-api"
 MIN_KEY_BYTES: Final = 32
 
+Role = Literal["courier", "client", "operator", "admin"]
 ROLES: Final[Mapping[str, frozenset[str]]] = {
     "courier": frozenset({"orders:write", "orders:read-own"}),
     "client": frozenset({"orders:write", "orders:read", "legacy:read", "webhook:own"}),

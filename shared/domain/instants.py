@@ -24,6 +24,11 @@ def to_text(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
 
 
+def in_milliseconds(instant: datetime) -> datetime:
+    """Cut an instant to what is stored of it, so that it reads back as it was."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
 def from_text(text: str) -> datetime:
     """Parse an RFC 3339 date-time with an offset into UTC, cut to milliseconds; raises ``ValueError`` otherwise."""
     if _STORED.fullmatch(text):

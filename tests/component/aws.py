@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from shared.adapters import clients
-from shared.topology import LIVE, STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
+from shared.topology import LIST_INDEX, LIVE, PENDING_INDEX, STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
 
 REGION, PEER = "us-east-1", "us-east-2"
 KEYS = {"K1": "first-key-of-the-keyring-of-the-tests", "K2": "second-key-of-the-keyring-of-the-tests"}
@@ -42,7 +42,7 @@ def create_tables(dynamodb: Any) -> None:
     """The tables with the keys and indexes that the stacks give them."""
     for name in (TOPOLOGY.order_log_table, TOPOLOGY.accounts_table, TOPOLOGY.control_table):
         dynamodb.create_table(TableName=name, **_keyed("pk", "sk"), BillingMode="PAY_PER_REQUEST")
-    indexes = (("list", "list_bucket", "list_key"), ("pending", "pending_key", "due_at"))
+    indexes = ((LIST_INDEX, "list_bucket", "list_key"), (PENDING_INDEX, "pending_key", "due_at"))
     dynamodb.create_table(
         TableName=TOPOLOGY.order_view_table,
         BillingMode="PAY_PER_REQUEST",

@@ -19,7 +19,6 @@ import pytest
 from moto import mock_aws
 from moto.backends import get_backend
 from moto.core.botocore_stubber import BotocoreStubber
-from pytest_socket import disable_socket, enable_socket
 
 import regions.handlers
 from shared.adapters import clients, keyring, settings
@@ -28,14 +27,7 @@ from tests.component.aws import ENVIRONMENT, KEYS, REGION, create_resources
 from tests.component.region import RegionUnderTest
 from tests.component.releases import RECORDINGS, Release
 from tests.component.watched import WATCH
-
-
-@pytest.fixture(autouse=True)
-def no_network(request: pytest.FixtureRequest) -> Iterator[None]:
-    if request.node.get_closest_marker("enable_socket") is None:
-        disable_socket(allow_unix_socket=True)
-    yield
-    enable_socket()
+from tests.sockets import no_network  # noqa: F401  # for every test of this folder
 
 
 @pytest.fixture(scope="session")

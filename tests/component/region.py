@@ -21,6 +21,7 @@ from shared.adapters import clients
 from shared.adapters.accounts import Accounts
 from shared.adapters.items import from_wire
 from shared.domain.auth import Account, hash_password
+from shared.domain.instants import in_milliseconds
 from shared.topology import TOPOLOGY
 from tests.component.aws import REGION
 from tests.component.watched import WATCH
@@ -81,8 +82,7 @@ class RegionUnderTest:
     at: datetime | None = None  # the Region's clock; the machine's own while None
 
     def clock(self) -> datetime:
-        moment = self.at or datetime.now(UTC)
-        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+        return in_milliseconds(self.at or datetime.now(UTC))
 
     def module(self, name: str) -> Any:
         runtime: Any = importlib.import_module("regions.handlers.runtime")

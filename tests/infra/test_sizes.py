@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from loadtests.cost import COMPOSITE_ALARMS, FIREWALL_RULES, METRIC_ALARMS
+from loadtests.capacity.cost import COMPOSITE_ALARMS, FIREWALL_RULES, METRIC_ALARMS
 from shared.demand import RELAY_BATCH, RELAY_WINDOW_SECONDS, demand_of, peak_alone
 from shared.quotas import ACCOUNT_CONCURRENCY, UNRESERVED
 from shared.sizing import Pace, SizingError, Warmth, reserved_in_all, sizes_of
-from shared.topology import STATUSES, TOPOLOGY, Growth, Topology, function_name
+from shared.topology import STATUSES, TOPOLOGY, Topology, function_name
 from tests.infra.templates import Template
+from tests.topologies import with_load, with_reserved
 
 SIZES = sizes_of()
 
@@ -32,18 +32,6 @@ def throttles(template: Template) -> dict[tuple[str, str], Pace]:
 def warmth(found: dict[str, Any]) -> Warmth:
     units = found["WarmThroughput"]
     return Warmth(units["ReadUnitsPerSecond"], units["WriteUnitsPerSecond"])
-
-
-def with_load(orders: float) -> Topology:
-    return dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=orders))
-
-
-def with_reserved(**functions: int) -> Topology:
-    sizes: dict[str, Any] = {
-        name: dataclasses.replace(getattr(TOPOLOGY, name), reserved_concurrency=reserved)
-        for name, reserved in functions.items()
-    }
-    return dataclasses.replace(TOPOLOGY, **sizes)
 
 
 def test_throttles_are_the_models(template: Template) -> None:

@@ -21,9 +21,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from loadtests.lab.deploy import client
-from loadtests.lab.layout import FOLDER_VARIABLE, SHIFT_VARIABLE, Layout
+from loadtests.lab.layout import SHIFT_VARIABLE, Layout
 from loadtests.lab.processes import ProcessBook, members
 from runbooks.cli import build
+from runbooks.lab_folder import FOLDER_VARIABLE
 from shared.adapters.control import Control, RegisterTakenError
 from shared.topology import TOPOLOGY
 

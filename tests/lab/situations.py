@@ -24,11 +24,11 @@ ACCOUNT = "courier-ana"
 
 
 class Situations:
-    """Brings the lab of the current folder into a situation, unless it is in it already."""
+    """Brings the lab into a situation, unless it is in it already."""
 
     def __init__(self, lab: RunningLab) -> None:
         self.lab = lab
-        self.target: Target = current_target()
+        self.target: Target = current_target(lab.layout.folder)
         assert self.target.name == "lab", "these commands must never reach AWS"
 
     def relevo(self, *arguments: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from uuid import uuid4
 
@@ -126,6 +127,12 @@ def test_lag_is_seen_ends_and_is_remembered(calm_lab: RunningLab) -> None:
     assert told[-2:] == ["replication takes at least 1.5 s", "replication is not delayed"]
 
 
+def test_a_clock_that_is_ahead_is_told_and_set_right_again(calm_lab: RunningLab) -> None:
+    done = calm_lab.relevo("fault", "winner", LOST, "5", "--json")
+    assert json.loads(done.stdout)["what"] == f"the clock of {LOST} is 5 s ahead for last-writer-wins"
+    assert "no clock is ahead" in calm_lab.relevo("fault", "heal", "winner").stdout
+
+
 def test_a_service_fault_hits_the_regions_own_functions_and_no_other(calm_lab: RunningLab) -> None:
     fault = ["fault", "service", LOST, "dynamodb", "--error", "ThrottlingException", "--rate", "1"]
     assert calm_lab.relevo(*fault).exit_code == 0
@@ -137,7 +144,7 @@ def test_a_service_fault_hits_the_regions_own_functions_and_no_other(calm_lab: R
 
 
 def test_a_slow_service_makes_requests_slow(calm_lab: RunningLab) -> None:
-    assert calm_lab.relevo("fault", "service", LOST, "dynamodb", "--latency", "300").exit_code == 0
+    assert calm_lab.relevo("fault", "service", LOST, "dynamodb", "--latency-ms", "300").exit_code == 0
 
     def takes_longer() -> bool:
         began = time.monotonic()
@@ -189,8 +196,6 @@ def test_flapping_health_is_seen_to_go_and_to_come_back_and_drains_nobody(calm_l
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["region-loss", "eu-west-1"], "unknown Region"),
-        (["region-loss", LOST, "--mode", "explode"], "unknown mode"),
         (["service", LOST, "lambda", "--error", "X"], "unknown service"),
         (["service", LOST, "sqs"], "either an error or a latency"),
         (["service", LOST, "sqs", "--error", "X", "--rate", "2"], "rate"),

@@ -18,13 +18,6 @@ ROWS = 2000  # a minute and more at the pace of a file
 HERE, THERE = TOPOLOGY.region_names
 
 
-@pytest.fixture
-def in_the_lab(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> RunningLab:
-    """Commands find the lab by the folder that they are called in."""
-    monkeypatch.chdir(lab.layout.folder.parent)
-    return lab
-
-
 def imported(lab: RunningLab, file: Path, region: str) -> Any:
     done = lab.relevo("import", str(file), "--region", region, "--patience", "120", "--json")
     assert done.stdout, f"{done.stderr}{done.exception!r}"
@@ -43,10 +36,8 @@ def in_log(lab: RunningLab, region: str) -> int:
     return sum(len(page["Items"]) for page in pages)
 
 
-def test_a_file_of_orders_shows_in_both_regions_and_again_changes_nothing(
-    in_the_lab: RunningLab, tmp_path: Path
-) -> None:
-    lab, file = in_the_lab, tmp_path / "pedidos.csv"
+def test_a_file_of_orders_shows_in_both_regions_and_again_changes_nothing(lab: RunningLab, tmp_path: Path) -> None:
+    file = tmp_path / "pedidos.csv"
     rows = [f"IMP-{number};created;Café Huila;32000,50;1;Bogotá" for number in range(ROWS)]
     file.write_text("\ufefforder_id;status;product;price;quantity;city\r\n" + "\r\n".join([*rows, "IMP-x;lost;;;;"]))
     first = imported(lab, file, HERE)

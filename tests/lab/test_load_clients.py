@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from loadtests.connections import Connections
-from loadtests.ledger import Ledger, read_ledger
+from loadtests.ledger import Ledger, LedgerTail
 from loadtests.retries import RETRYABLE_STATUSES
 from loadtests.shapes import crowd_for
 from shared.topology import TOPOLOGY
@@ -33,7 +33,10 @@ def run_locust(platform: StubPlatform, folder: Path, *options: str, shape: str =
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
-    return read_ledger(folder / "ledger.jsonl")
+    ledger = Ledger()
+    for entry in LedgerTail(folder / "ledger.jsonl").new_entries():
+        ledger.add(entry)
+    return ledger
 
 
 def test_every_user_class_works_and_acknowledged_commands_are_what_the_platform_got(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_the_command_line_registers_reports_and_shows(lab: RunningLab) -> None:
     again = lab.relevo("client", "register", "--order-id", "C-cli", "--item", "Café: grano:32000:2", "--key", "k")
     assert "which knew it already" in again.stdout
     assert lab.relevo("client", "report", "C-cli", "delivered").exit_code == 0
-    shown = json.loads(lab.relevo("client", "show", "C-cli").stdout)
+    shown = json.loads(lab.relevo("client", "show", "C-cli", "--json").stdout)
     assert (shown["status"], shown["items"][0]["product"], shown["items"][0]["quantity"]) == (
         "delivered", "Café: grano", 2,
     )  # fmt: skip

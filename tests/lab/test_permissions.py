@@ -88,7 +88,7 @@ class Record:
 def record(request: pytest.FixtureRequest, lab: RunningLab) -> Record:
     lab.heal()  # whatever another suite's last test left behind
     region: str = request.param
-    work_as_on_any_day(lab, current_target(lab.layout.lab_file), region)
+    work_as_on_any_day(lab, current_target(lab.layout.folder), region)
     (peer,) = set(TOPOLOGY.region_names) - {region}
     alike = {call._replace(resource=with_exchanged_regions(call.resource)) for call in read_calls(lab.layout, peer)}
     return Record(read_calls(lab.layout, region), alike, permissions(lab, region))

@@ -20,7 +20,7 @@ REGION = TOPOLOGY.release_order[0]
 
 @pytest.fixture
 def target(lab: RunningLab) -> Target:
-    return current_target(lab.layout.lab_file)
+    return current_target(lab.layout.folder)
 
 
 @pytest.fixture

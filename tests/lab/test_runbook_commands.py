@@ -17,9 +17,7 @@ pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
-def situations(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> Iterator[Situations]:
-    """Commands find the lab by the folder that they are called in, and nothing but the lab."""
-    monkeypatch.chdir(lab.layout.folder.parent)
+def situations(lab: RunningLab) -> Iterator[Situations]:
     found = Situations(lab)
     try:
         yield found

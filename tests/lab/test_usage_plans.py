@@ -31,10 +31,7 @@ def call(lab: RunningLab, region: str, path: str, body: object = None, **headers
         return error.code, error.read().decode()
 
 
-def test_a_client_on_a_plan_is_counted_in_each_region_and_nobody_else_is(
-    lab: RunningLab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(lab.layout.folder.parent)  # commands find the lab by the folder that they are called in
+def test_a_client_on_a_plan_is_counted_in_each_region_and_nobody_else_is(lab: RunningLab) -> None:
     made = lab.relevo("account", "add", CLIENT, "--plan", SMALL.name, given=f"{PASSWORD}\n")
     assert made.exit_code == 0, made.output
     for region in TOPOLOGY.region_names:

@@ -123,7 +123,7 @@ def test_a_receiver_hears_of_its_order_from_whichever_region_took_the_report(sys
 
 
 def test_a_receiver_that_fails_is_called_again_then_given_up_and_after_a_redrive_called_once_more(
-    system: ClientSystem, monkeypatch: pytest.MonkeyPatch
+    system: ClientSystem,
 ) -> None:
     sqs = client(system.lab.layout.seats[HERE], "sqs")
     queue, dead = (
@@ -146,7 +146,6 @@ def test_a_receiver_that_fails_is_called_again_then_given_up_and_after_a_redrive
     finally:
         system.receiver.status = 204
         sqs.set_queue_attributes(QueueUrl=queue, Attributes={"RedrivePolicy": policy})
-    monkeypatch.chdir(system.lab.layout.folder.parent)  # commands find the lab by the folder that they are called in
     planned = system.lab.relevo("redrive", HERE, "webhooks")
     assert "about 1 calls of relevo-webhooks-dlq" in planned.output
     assert system.lab.relevo("redrive", HERE, "webhooks", "--yes").exit_code == 0

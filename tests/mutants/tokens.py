@@ -114,6 +114,14 @@ MUTANTS: Final = (
         f"{LOGIN_TESTS}::test_wrong_password_unknown_user_and_locked_account_get_the_same_answer",
     ),
     Mutant(
+        "a password's hash is compared in constant time",
+        "I8",
+        AUTH,
+        "matches = hmac.compare_digest(_scrypt(password, base64.b64decode(salt)), base64.b64decode(expected))",
+        "matches = _scrypt(password, base64.b64decode(salt)) == base64.b64decode(expected)",
+        f"{TOKEN_TESTS}::test_passwords_are_compared_in_constant_time_whoever_it_is",
+    ),
+    Mutant(
         "a locked account's token is refused",
         "I8",
         "regions/handlers/gate.py",

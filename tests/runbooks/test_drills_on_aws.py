@@ -23,6 +23,8 @@ from loadtests.drills.region_loss import region_loss_plan
 from loadtests.drills.target import TargetError
 from loadtests.shapes import Step
 from runbooks import healthy_side
+from runbooks.acting import Act
+from runbooks.lab_folder import FOLDER_VARIABLE
 from runbooks.target import Target
 from shared.experiments import EXPERIMENT, LOST_FUNCTIONS
 from shared.topology import TOPOLOGY
@@ -149,16 +151,19 @@ def refusal(account: DrillAccount) -> str:
     return text
 
 
-def test_a_drill_is_refused_while_a_lab_runs_here(tmp_path: Path) -> None:
+def test_a_drill_is_refused_while_a_lab_runs_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     (tmp_path / "lab.json").touch()
-    assert "a lab runs in this folder" in refused(AwsAccess(), lab_state=tmp_path / "lab.json")
+    assert "a lab runs here" in refused(AwsAccess())
 
 
-def test_a_drill_is_refused_without_a_domain_and_while_the_gate_is_shut(tmp_path: Path) -> None:
-    nowhere = tmp_path / "lab.json"
-    assert "no domain" in refused(AwsAccess(), topology=TOPOLOGY, lab_state=nowhere)
+def test_a_drill_is_refused_without_a_domain_and_while_the_gate_is_shut(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert "no domain" in refused(AwsAccess(), topology=TOPOLOGY)
     shut = dataclasses.replace(READY, drills_allowed=False)
-    assert "drills are not allowed" in refused(AwsAccess(), topology=shut, lab_state=nowhere)
+    assert "drills are not allowed" in refused(AwsAccess(), topology=shut)
 
 
 def test_a_drill_is_refused_while_the_open_gate_is_not_deployed(
@@ -192,31 +197,34 @@ def test_a_drill_is_refused_while_a_function_is_off_already(account: DrillAccoun
     assert "are off already: relevo-api" in refusal(account)
 
 
-def test_without_yes_the_plan_is_printed_and_nothing_is_done(account: DrillAccount) -> None:
-    said: list[str] = []
+def test_without_yes_the_plan_is_printed_and_nothing_is_done(
+    account: DrillAccount, capsys: pytest.CaptureFixture[str]
+) -> None:
+    act = Act(as_json=False)
     plan = plan_on_aws(region_loss_plan("real", HERE, "freeze"))
-    assert prepared(plan, yes=False, tell=said.append, access=account.access, topology=READY) is None
-    text = "\n".join(said)
+    assert prepared(plan, yes=False, act=act, access=account.access, topology=READY) is None
+    text = capsys.readouterr().out
     assert "us-east-1 lost (functions off)" in text
     for alarm in LOSS.stop_alarms:
         assert alarm in text
-    assert said[-1] == "nothing done; add --yes to act"
+    assert text.splitlines()[-1] == "nothing done; add --yes to act"
     assert account.statuses(PEER) == []
-    assert prepared(plan, yes=True, tell=said.append, access=account.access, topology=READY) is account.access
+    assert prepared(plan, yes=True, act=act, access=account.access, topology=READY) is account.access
 
 
-def test_an_evacuation_needs_no_experiment(account: DrillAccount) -> None:
-    said: list[str] = []
+def test_an_evacuation_needs_no_experiment(account: DrillAccount, capsys: pytest.CaptureFixture[str]) -> None:
+    act = Act(as_json=False)
     plan = plan_on_aws(evacuation_plan("real", HERE))
-    prepared(plan, yes=False, tell=said.append, access=account.access, topology=READY)
-    assert "FIS" not in "".join(said[:-2])
-    assert f"`relevo evacuate {HERE}`" in "\n".join(said)
+    prepared(plan, yes=False, act=act, access=account.access, topology=READY)
+    said = capsys.readouterr().out
+    assert "FIS" not in said.partition("undo: ")[0]
+    assert f"`relevo evacuate {HERE}`" in said
 
 
 def test_there_is_no_short_clock_on_aws() -> None:
     plan = plan_on_aws(region_loss_plan("quick", HERE, "freeze"))
     with pytest.raises(TargetError, match="leave out --quick"):
-        prepared(plan, yes=True, tell=lambda _: None, topology=READY)
+        prepared(plan, yes=True, act=Act(as_json=False), topology=READY)
 
 
 def test_an_experiment_alone_is_ended_when_it_is_interrupted(
@@ -228,7 +236,7 @@ def test_an_experiment_alone_is_ended_when_it_is_interrupted(
     monkeypatch.setattr(account.access.experiments, "check", interrupt)
     with pytest.raises(KeyboardInterrupt):
         run_experiment(
-            EXPERIMENT["lambda-delays"], HERE, yes=True, tell=lambda _: None, access=account.access, topology=READY
+            EXPERIMENT["lambda-delays"], HERE, yes=True, act=Act(as_json=False), access=account.access, topology=READY
         )
     assert account.statuses(HERE) == ["stopped"]
 
@@ -245,7 +253,7 @@ def test_an_experiment_alone_is_ended_when_it_is_interrupted(
 def test_the_command_refuses_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: tuple[str, ...]
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # where no lab runs
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))  # where no lab runs
     done = CliRunner().invoke(drill, list(arguments))
     assert done.exit_code == 2
     assert done.stderr.strip().splitlines() == [

@@ -13,7 +13,9 @@ import typer
 from moto import mock_aws
 from typer.testing import CliRunner
 
+from loadtests.lab.layout import ROOT, Layout
 from runbooks.commands import register
+from runbooks.lab_folder import FOLDER_VARIABLE, lab_folder
 from runbooks.target import current_target
 from shared.domain.auth import password_matches
 from shared.topology import TOPOLOGY
@@ -25,7 +27,7 @@ runner = CliRunner()
 @pytest.fixture
 def relevo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[typer.Typer]:
     """The `relevo` command, outside of any lab, with both Regions' control and account tables."""
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     app = typer.Typer()
@@ -59,7 +61,7 @@ def test_account_add_takes_the_password_from_standard_input_and_stores_only_its_
 @pytest.mark.parametrize(
     ("arguments", "password", "said"),
     [
-        (["bo", "--role", "emperor"], "correct horse\n", "expected one of"),
+        (["bo", "--role", "emperor"], "correct horse\n", "is not one of"),
         (["bo", "--region", "eu-west-1"], "correct horse\n", "expected one of"),
         (["bo"], "short\n", "8 to 200"),
         (["b\x07o"], "correct horse\n", "control characters"),
@@ -83,10 +85,21 @@ def test_account_add_refuses_a_name_that_is_taken(relevo: typer.Typer) -> None:
     assert password_matches(account, "correct horse")
 
 
-def test_commands_act_on_the_lab_when_one_runs_here(tmp_path: Path) -> None:
-    state = tmp_path / "lab.json"
-    assert current_target(state).name == "aws"
-    state.write_text(
+def test_without_a_named_folder_the_lab_is_that_of_the_checkout(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert lab_folder() == ROOT / ".lab"
+
+
+def test_commands_act_on_the_lab_when_it_runs_from_whatever_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert current_target().name == "aws"
+    assert Layout.from_environment().lab_file == tmp_path / "lab.json"  # the lab's own commands look there too
+    (tmp_path / "lab.json").write_text(
         json.dumps(
             {
                 "regions": {"us-east-1": {"endpoint": "http://127.0.1.1:4566"}},
@@ -96,7 +109,9 @@ def test_commands_act_on_the_lab_when_one_runs_here(tmp_path: Path) -> None:
             }
         )
     )
-    target = current_target(state)
+    (tmp_path / "deeper").mkdir()
+    monkeypatch.chdir(tmp_path / "deeper")
+    target = current_target()
     assert target.name == "lab"
     assert (target.time_scale, target.detection_seconds, target.dns_ttl_seconds) == (0.1, 2.0, 2.0)
     assert target.dynamodb("us-east-1").meta.endpoint_url == "http://127.0.1.1:4566"

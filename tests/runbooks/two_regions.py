@@ -22,6 +22,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 from typer.testing import CliRunner
 
 from runbooks.commands import register
+from runbooks.lab_folder import FOLDER_VARIABLE
 from runbooks.target import Target
 from shared.adapters.order_log import OrderLog
 from shared.domain.plans import EVERYONES_KEY
@@ -37,6 +38,7 @@ KEYRING = {"current": "K1", "keys": {"K1": FIRST_KEY}}
 def moto(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
     """Moto in place of AWS, outside of any lab; one call at a time, since moto is not made for threads."""
     patch.chdir(folder)
+    patch.setenv(FOLDER_VARIABLE, str(folder))
     # Moto's API Gateway wants a package that it checks OpenAPI documents with; nobody sends one here.
     for name in ("", ".validation", ".validation.exceptions"):
         names = SimpleNamespace(validate=None, OpenAPIValidationError=ValueError)

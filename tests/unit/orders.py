@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 from hypothesis import strategies as st
@@ -48,6 +47,3 @@ def events(draw: st.DrawFn, order_id: str = "o") -> Event:
 def histories(order_id: str = "o", most: int = 7) -> st.SearchStrategy[list[Event]]:
     """Sets of different events of one order."""
     return st.lists(events(order_id), min_size=1, max_size=most, unique_by=lambda found: found.event_id)
-
-
-MONEY = Decimal("0.01")

@@ -106,7 +106,7 @@ def seen(seed: int = 1) -> Seen:
             if not FAULT <= second < HEALED:
                 status.append(StatusSample(START + second, LOST, True, False, rng.uniform(0.05, 0.4), 0.0, 0))
     sightings = [
-        Sighting(f"o{n}", START + at, LOST, reader, rng.lognormvariate(0, 0.4))
+        Sighting(f"o{n}", START + at, reader, rng.lognormvariate(0, 0.4))
         for n, at in enumerate(sorted(rng.uniform(0, STOPPED) for _ in range(900)))
         for reader in (LOST, SURVIVOR)
         if reader == SURVIVOR or not FAULT - 2 <= at < HEALED

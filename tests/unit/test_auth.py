@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import jwt
 import pytest
 
 from shared.adapters.keyring import FIRST_TRIES, KeyringSource
 from shared.adapters.tokens import InvalidTokenError, bearer, issue, verify
-from shared.domain.auth import AUDIENCE, ISSUER, ROLES, Account, Keyring, KeyringError, hash_password, password_matches
+from shared.domain.auth import (
+    AUDIENCE,
+    ISSUER,
+    ROLES,
+    Account,
+    Keyring,
+    KeyringError,
+    Role,
+    hash_password,
+    password_matches,
+)  # fmt: skip
 
 K1, K2 = "first-key-of-the-keyring-of-the-tests", "second-key-of-the-keyring-of-the-tests"
 BOTH = {"current": "K2", "keys": {"K1": K1, "K2": K2}}
@@ -162,6 +174,20 @@ def test_a_password_is_hashed_with_a_salt_of_its_own() -> None:
     assert not password_matches(None, "una-clave-larga")
 
 
+def test_passwords_are_compared_in_constant_time_whoever_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[bool] = []
+    compare = hmac.compare_digest
+
+    def noted(ours: bytes, theirs: bytes) -> bool:
+        compared.append(len(ours) == len(theirs))
+        return compare(ours, theirs)
+
+    monkeypatch.setattr(hmac, "compare_digest", noted)
+    for account in (Account("ana", "client", hash_password("una-clave-larga")), None):
+        password_matches(account, "otra-clave")
+    assert compared == [True, True]  # the length alone would tell
+
+
 def test_a_wrong_name_takes_as_long_as_a_wrong_password() -> None:
     account = Account("ana", "client", hash_password("una-clave-larga"))
 
@@ -181,7 +207,7 @@ def test_a_malformed_hash_matches_nothing(stored: str) -> None:
 
 
 def test_roles_may_do_what_the_contract_says() -> None:
-    assert set(ROLES) == {"courier", "client", "operator", "admin"}
+    assert set(ROLES) == set(get_args(Role)) == {"courier", "client", "operator", "admin"}
     writers = {role for role, scopes in ROLES.items() if "orders:write" in scopes}
     listers = {role for role, scopes in ROLES.items() if "orders:list" in scopes}
     assert writers == {"courier", "client", "admin"}

@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loadtests import forecast
-from loadtests.breaking import MULTIPLES, WIDEST_KPI_ITEMS, Breaking, largest_load, survivors_load
+from loadtests.capacity.breaking import MULTIPLES, WIDEST_KPI_ITEMS, Breaking, largest_load, survivors_load
+from loadtests.commands import register
 from shared.adapters.batch_reads import MOST_IN_ONE_READ
 from shared.adapters.order_view import MAX_NEW_EVENTS
 from shared.demand import alone, demand_of, shared_by_all
-from shared.hot_keys import LOST_RACES_AT_MOST, lost_races, moves_at_most
+from shared.durations import DURATIONS
+from shared.hot_keys import LOST_RACES_AT_MOST, moves_at_most
 from shared.quotas import QUOTAS, is_red
 from shared.sizing import check
 from shared.topology import TOPOLOGY, Growth, KpiItems, Topology
@@ -115,13 +116,14 @@ def test_what_is_left_of_two_regions_is_one_alone(orders: float, reads: float) -
 
 
 def test_races_are_lost_as_often_as_the_limit_allows() -> None:
-    assert lost_races(moves_at_most()) == pytest.approx(LOST_RACES_AT_MOST)
-    assert lost_races(0) == 0
+    # Poisson: no other one comes within the length of a transaction before or after.
+    undisturbed = math.exp(-2 * moves_at_most() * DURATIONS["view transaction"].seconds)
+    assert 1 - undisturbed == pytest.approx(LOST_RACES_AT_MOST)
 
 
 def test_the_command_says_what_1x_is_and_what_breaks_first() -> None:
     app = typer.Typer()
-    forecast.register(app)
+    register(app)
     shown = CliRunner().invoke(app, ["capacity"], env={"COLUMNS": "200"}).output
     assert "1x is 1 orders/s and 1 reads/s over all Regions" in shown
     assert "86,400 a day" in shown

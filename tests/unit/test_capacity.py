@@ -13,12 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loadtests import capacity, forecast
+from loadtests.capacity import forecast
+from loadtests.commands import register
 from shared.demand import Demand, Load, alone, demand_of, littles_law, shared_by_all
 from shared.durations import DURATIONS
 from shared.quotas import QUOTAS, Quota, UnknownRegionError, is_red
 from shared.sizing import SizingError, check, disagreements, needed_concurrency, sizes_of
 from shared.topology import TOPOLOGY, Function, Growth, KpiItems, Topology, UsagePlan
+from tests.topologies import with_load, with_reserved
 
 runner = CliRunner()
 rates = st.floats(0, 2000)
@@ -55,19 +57,15 @@ GROWING: dict[str, Callable[[Demand], float]] = {
 }
 
 
-def with_load(orders: float, reads: float = 1.0) -> Topology:
-    return dataclasses.replace(TOPOLOGY, baseline=Growth(orders_per_second=orders, reads_per_second=reads))
-
-
 def with_one_quota_of_100(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = dict.fromkeys(TOPOLOGY.region_names, 100.0)
     quota = Quota("SNS", "publishes", "messages/s", limits, lambda d: d.events_published, "a test")
-    monkeypatch.setattr(capacity, "QUOTAS", (quota,))
+    monkeypatch.setattr(forecast, "QUOTAS", (quota,))
 
 
 def relevo(*arguments: str) -> Any:
     app = typer.Typer()
-    forecast.register(app)
+    register(app)
     return runner.invoke(app, [*arguments], env={"COLUMNS": "200"})
 
 
@@ -129,7 +127,7 @@ def test_the_peers_orders_are_projected_and_noted_but_neither_published_nor_answ
 @pytest.mark.parametrize(("percent", "red"), [(69, False), (70, False), (71, True)])
 def test_a_quota_at_71_percent_is_red_and_at_69_green(percent: int, red: bool) -> None:
     assert is_red(percent * 30, 3000) is red
-    found = capacity.forecast(with_load(percent / 100 * 3000 / 10))
+    found = forecast.forecast(with_load(percent / 100 * 3000 / 10))
     uses = {use.region: use for use in found.uses(found.hardest) if use.quota.name == "FIFO publishes"}
     assert uses["us-east-2"].is_red is red
     assert not uses["us-east-1"].is_red  # ten times the quota
@@ -148,7 +146,7 @@ def test_the_exit_code_says_whether_one_region_carries_10x(
 
 def test_only_the_load_of_one_region_alone_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     with_one_quota_of_100(monkeypatch)
-    found = capacity.forecast(with_load(9))
+    found = forecast.forecast(with_load(9))
     by_name = {scenario.name: [use.is_red for use in found.uses(scenario)] for scenario in found.scenarios}
     assert by_name["10x, all Regions"] == [False, False]
     assert by_name["10x, one Region alone"] == [True, True]
@@ -186,7 +184,7 @@ def test_a_load_that_is_too_much_names_what_to_ask_for_and_what_to_change() -> N
 
 @given(st.floats(1, 5000))
 def test_what_is_asked_for_is_enough_and_not_much_more(orders: float) -> None:
-    found = capacity.forecast(with_load(orders))
+    found = forecast.forecast(with_load(orders))
     for use in found.red:
         if use.quota.can_be_raised:
             asked = float(use.advice.split()[3].replace(",", ""))
@@ -206,16 +204,6 @@ def test_a_tiny_load_still_gets_limits_that_aws_takes() -> None:
     assert sizes.requests_per_window >= 10
 
 
-def test_both_commands_are_part_of_relevo() -> None:
-    from loadtests.drills.commands import register
-
-    app = typer.Typer()
-    register(app)
-    told = runner.invoke(app, ["--help"]).output
-    assert "capacity" in told
-    assert "cost" in told
-
-
 def test_a_region_without_known_quotas_is_refused_by_name() -> None:
     with pytest.raises(UnknownRegionError, match="eu-west-1"):
         QUOTAS[0].limit("eu-west-1")
@@ -226,14 +214,6 @@ def test_durations_say_where_they_come_from() -> None:
         assert duration.basis in ("measured in the lab", "set by the code", "assumed"), name
         assert duration.source
         assert duration.day >= "2026-11-21"
-
-
-def resized(**functions: int) -> Topology:
-    sizes: dict[str, Any] = {
-        name: dataclasses.replace(getattr(TOPOLOGY, name), reserved_concurrency=reserved)
-        for name, reserved in functions.items()
-    }
-    return dataclasses.replace(TOPOLOGY, **sizes)
 
 
 def with_plan(requests_per_second: int = 1, burst: int = 10, requests_a_day: int = 1) -> Topology:
@@ -247,10 +227,10 @@ def importing(**limits: float) -> Topology:
 @pytest.mark.parametrize(
     ("topology", "said"),
     [
-        (resized(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
-        (resized(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
-        (resized(processor=96), "all functions reserve 906 at once"),
-        (resized(api=1, processor=209), "the queues' functions may be 1270 at once"),
+        (with_reserved(api=2), "api reserves 2 at once, but 10x on one Region needs 3"),
+        (with_reserved(relay=3), "relay reserves 3 at once, but 10x on one Region needs 4"),
+        (with_reserved(processor=96), "all functions reserve 906 at once"),
+        (with_reserved(api=1, processor=209), "the queues' functions may be 1270 at once"),
         (with_load(300), "api reserves 200 at once"),
         (with_load(1, 700), "the gateway takes 10000 requests/s"),
         (with_load(200), "logins are throttled at 50/s"),
@@ -274,7 +254,13 @@ def test_sizes_that_disagree_are_refused_with_the_numbers(topology: Topology, sa
 
 @pytest.mark.parametrize(
     "topology",
-    [TOPOLOGY, resized(api=3), resized(relay=4), resized(processor=95), with_plan(requests_per_second=35, burst=140)],
+    [
+        TOPOLOGY,
+        with_reserved(api=3),
+        with_reserved(relay=4),
+        with_reserved(processor=95),
+        with_plan(requests_per_second=35, burst=140),
+    ],
 )
 def test_sizes_that_just_suffice_are_taken(topology: Topology) -> None:
     check(topology)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from loadtests import forecast
-from loadtests.cost import MONTH_SECONDS, Bill, bill, compare
-from loadtests.prices import PRICES
+from loadtests.capacity.cost import MONTH_SECONDS, Bill, bill, compare
+from loadtests.capacity.prices import PRICES
+from loadtests.commands import register
 from shared.topology import TOPOLOGY, Growth, Topology
 
 
@@ -116,7 +116,7 @@ def test_every_price_is_used() -> None:
 
 def test_the_command_tells_steps_items_and_the_share_of_resilience() -> None:
     app = typer.Typer()
-    forecast.register(app)
+    register(app)
     done = CliRunner().invoke(app, ["cost", "--json", "--orders-per-second", "20", "--reads-per-second", "40"])
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)

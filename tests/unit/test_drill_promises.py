@@ -59,7 +59,7 @@ def broken(plan: DrillPlan, achieved: dict[str, float | None], *tries: Try) -> s
         unnoticed_since=0.5, readmitted_at=90.0, settled_at=91.0, stopped_at=95.0, achieved=achieved,
     )  # fmt: skip
     measures = measure(
-        plan, course, ledger, sightings=[Sighting("o", 1.0, HERE, PEER, 1.5)], detection=None,
+        plan, course, ledger, sightings=[Sighting("o", 1.0, PEER, 1.5)], detection=None,
         findings=[Finding(objective.name) for objective in OBJECTIVES[:6]], converged_at=96.0,
     )  # fmt: skip
     promises = gate.judge_promises(measures.achieved, plan.timing, plan.objectives)

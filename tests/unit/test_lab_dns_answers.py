@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from loadtests.lab.dns import Zone, answer_bytes
 from loadtests.lab.health_checks import CalculatedCheck, EndpointCheck
 from loadtests.lab.route53_template import DnsPlan, TemplateError, read_plan
-from loadtests.lab.routing_policy import LOCATIONS, LatencyRecord, choose, client_address, locate, location_for
+from loadtests.lab.routing_policy import LOCATIONS, LatencyRecord, choose, locate, location_for
 from loadtests.resolver import client_subnet
 from shared.topology import TOPOLOGY
 from tests.lab.region_templates import region_template, write_templates
@@ -116,8 +116,8 @@ def test_no_client_subnet_breaks_the_server(data: bytes) -> None:
     assert DNSRecord.parse(answer).header.rcode == RCODE.NOERROR
 
 
-@given(st.sampled_from(LOCATIONS), st.integers(0, 10_000), st.sets(st.sampled_from((EAST, WEST))))
-def test_the_chosen_record_is_the_nearest_of_the_healthy_ones(location: object, seed: int, healthy: set[str]) -> None:
+@given(st.sampled_from(LOCATIONS), st.sets(st.sampled_from((EAST, WEST))))
+def test_the_chosen_record_is_the_nearest_of_the_healthy_ones(location: object, healthy: set[str]) -> None:
     place = locate(None)
     for candidate in LOCATIONS:
         if candidate == location:
@@ -128,7 +128,6 @@ def test_the_chosen_record_is_the_nearest_of_the_healthy_ones(location: object, 
     allowed = healthy or set(ADDRESSES)
     assert chosen.region in allowed
     assert place.latency_ms[chosen.region] == min(place.latency_ms[region] for region in allowed)
-    assert client_address(place, seed).rpartition(".")[0] == str(place.prefix).rpartition(".")[0]
 
 
 def test_every_region_has_a_location_that_is_nearest_to_it() -> None:

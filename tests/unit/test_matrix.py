@@ -50,7 +50,7 @@ def judged(run: CellRun, evidence: Evidence | None = None, delay: float = 0.4) -
         ack.command_id: Arrivals(ack, ack.event_id, ack.at + delay, ack.at + delay)
         for ack in known.ledger.acks.values()
     }
-    sightings = [Sighting("R-1", AT + 0.2, HERE, PEER, 1.5), Sighting("R-2", AT + 0.3, HERE, PEER, None)]
+    sightings = [Sighting("R-1", AT + 0.2, PEER, 1.5), Sighting("R-2", AT + 0.3, PEER, None)]
     return judge_cell(run, known, ledger=known.ledger, commands=[tracked, tracked], sightings=sightings, timing="quick")
 
 

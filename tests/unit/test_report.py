@@ -158,7 +158,7 @@ def test_freshness_counts_what_was_slow_and_leaves_out_only_what_the_fault_cut_o
     phases = [gate.Phase("10x", 10, 0, 100, steady=True)]
 
     def seen(at: float, seconds: float | None) -> Sighting:
-        return Sighting("o", at, "us-east-1", "us-east-2", seconds)
+        return Sighting("o", at, "us-east-2", seconds)
 
     sightings = [seen(10, 0.5), seen(80, None), seen(70, 40.0), seen(95, None), seen(99, 3.0), seen(150, 1.0)]
     values, unjudged = freshness_of(sightings, phases, fault_at=100.0, patience_seconds=10.0)

@@ -11,10 +11,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from loadtests import breaking as breakings
-from loadtests import capacity as capacities
-from loadtests import cost as costs
-from loadtests.prices import REGION
+from loadtests.capacity import breaking as breakings
+from loadtests.capacity import cost as costs
+from loadtests.capacity import forecast as forecasts
+from loadtests.capacity.prices import REGION
+from runbooks.asking import AsJson
 from shared.durations import DURATIONS
 from shared.quotas import ACCOUNT_CONCURRENCY, READ_IN, RED_ABOVE, UNRESERVED
 from shared.sizing import reserved_in_all
@@ -32,15 +33,14 @@ Reads = Annotated[
     float | None,
     typer.Option("--reads-per-second", min=0.0, max=1e6, help="Today's reads, likewise."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else.")]
 
 
 def capacity(orders: Orders = None, reads: Reads = None, as_json: AsJson = False) -> None:
     """Tell what each growth step asks of AWS and where it breaks; exit 1 if the largest passes 70 % of a quota."""
-    found = capacities.forecast(grown(TOPOLOGY, orders, reads))
+    found = forecasts.forecast(grown(TOPOLOGY, orders, reads))
     broken = breakings.Breaking(found.topology)
     if as_json:
-        document = {**capacities.document(found), "beyond": breakings.document(broken)}
+        document = {**forecasts.document(found), "beyond": breakings.document(broken)}
         typer.echo(json.dumps(document, ensure_ascii=False))
     else:
         console = Console(highlight=False)
@@ -58,12 +58,6 @@ def cost(orders: Orders = None, reads: Reads = None, as_json: AsJson = False) ->
         _show_cost(Console(highlight=False), topology)
 
 
-def register(app: typer.Typer) -> None:
-    """Add both to the `relevo` command."""
-    app.command()(capacity)
-    app.command()(cost)
-
-
 def grown(topology: Topology, orders: float | None, reads: float | None) -> Topology:
     """The topology with another load of today."""
     baseline = topology.baseline
@@ -77,12 +71,12 @@ def grown(topology: Topology, orders: float | None, reads: float | None) -> Topo
     )
 
 
-def _show_capacity(console: Console, found: capacities.Forecast) -> None:
+def _show_capacity(console: Console, found: forecasts.Forecast) -> None:
     baseline = found.topology.baseline
     load = _today(baseline)
     rates = _table(f"Per second in each Region that serves ({load})", "", _headings(found.scenarios))
-    for name in capacities.rates_of(found.hardest.demand):
-        rates.add_row(name, *(number(capacities.rates_of(it.demand)[name]) for it in found.scenarios))
+    for name in forecasts.rates_of(found.hardest.demand):
+        rates.add_row(name, *(number(forecasts.rates_of(it.demand)[name]) for it in found.scenarios))
     console.print(rates)
     functions = _table(
         "Functions at work at once (Little's law)", "function", [*_headings(found.scenarios), "to reserve", "reserved"]
@@ -142,7 +136,7 @@ def _show_breaking(console: Console, found: breakings.Breaking) -> None:
     console.print()
 
 
-def _show_quotas(console: Console, found: capacities.Forecast) -> None:
+def _show_quotas(console: Console, found: forecasts.Forecast) -> None:
     # One Region alone decides; a narrow terminal shows only that.
     alone = [it for it in found.scenarios if it.serving == "one Region alone"]
     shown = found.scenarios if console.width >= WIDE else tuple(alone)
@@ -160,7 +154,7 @@ def _show_quotas(console: Console, found: capacities.Forecast) -> None:
     console.print(quotas)
 
 
-def _share(use: capacities.Use) -> str:
+def _share(use: forecasts.Use) -> str:
     text = f"{use.share:.1%}"
     return f"[bold red]{text}[/bold red]" if use.is_red else text
 
@@ -208,7 +202,7 @@ def _thing(line: costs.Line) -> tuple[str, str]:
     return line.service, line.item.removeprefix("replicated ")
 
 
-def _headings(scenarios: Iterable[capacities.Scenario]) -> list[str]:
+def _headings(scenarios: Iterable[forecasts.Scenario]) -> list[str]:
     return [f"{it.multiple}x\n{'alone' if it.serving == 'one Region alone' else 'shared'}" for it in scenarios]
 
 

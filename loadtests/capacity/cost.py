@@ -1,7 +1,7 @@
 """What `relevo cost` tells: a month's bill at each growth step, itemised, beside that of a design in one Region.
 
-Pure: quantities come from `shared.demand`, prices from `loadtests.prices`. An estimate to compare designs with: no free
-tier, no discount, no tax, and nothing for people.
+Pure: quantities come from `shared.demand`, prices from `prices`. An estimate to compare designs with: no free tier, no
+discount, no tax, and nothing for people.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from loadtests.prices import MILLION, PRICES, REGION, Price
+from loadtests.capacity.prices import MILLION, PRICES, REGION, Price
 from shared.demand import CHECKS_PER_REGION, Demand, alone, demand_of, shared_by_all
 from shared.sizing import functions_of
 from shared.topology import Topology
