@@ -26,7 +26,7 @@ app = typer.Typer(
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency key; the same key never does a thing twice.")]
 Courier = Annotated[str | None, typer.Option("--courier", help="Who carries it.")]
-User = Annotated[str | None, typer.Option("--user", envvar="RELEVO_USER", help="Account; the lab's own by default.")]
+User = Annotated[str | None, typer.Option("--user", envvar="RELEVO_USERNAME", help="Account; the lab's own by default.")]
 Password = Annotated[
     str | None, typer.Option("--password", envvar="RELEVO_PASSWORD", help="Better by environment; asked for if absent.")
 ]
@@ -97,7 +97,7 @@ def _made(url: str | None, user: str | None, password: str | None) -> OrderClien
     if lab is not None and user is None:
         user, password = lab["account"]["username"], lab["account"]["password"]
     if user is None:
-        raise ClientError("no account: give --user or set RELEVO_USER (`relevo account add` makes one)")
+        raise ClientError("no account: give --user or set RELEVO_USERNAME (`relevo account add` makes one)")
     if password is None:
         password = typer.prompt("Password", hide_input=True) if sys.stdin.isatty() else sys.stdin.readline().rstrip()
     if lab is None:

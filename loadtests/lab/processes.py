@@ -215,6 +215,21 @@ def end_all(
     _collect(processes)
 
 
+def end_supervisor(
+    supervisor: Started, *, patience_seconds: float, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """End the process that keeps a lab, alone: its group may be that of whoever called it, of `make` for one."""
+    for number, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, KILLED_SECONDS)):
+        if not is_alive(supervisor):
+            return
+        if number == signal.SIGKILL:
+            say(f"{supervisor.name} did not end when asked to; killed")
+        os.kill(supervisor.pid, number)
+        deadline = time.monotonic() + seconds
+        while is_alive(supervisor) and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+
 def _collect(processes: Iterable[Started]) -> None:
     """Take the exit codes of ended children, so that nothing of them stays in the process table."""
     for started in processes:

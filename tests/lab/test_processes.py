@@ -102,22 +102,28 @@ def test_the_book_is_read_as_it_was_written(book: ProcessBook) -> None:
     assert (again.lab, again.started, again.supervisor) == (book.lab, [started], book.supervisor)
 
 
-def test_down_ends_everything_also_after_the_supervisor_was_killed_while_starting(tmp_path: Path) -> None:
-    """Killed in the worst moment: Regions and Lambda workers are up, nobody is left who started them."""
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_down_ends_everything_also_after_the_supervisor_was_killed_while_starting(
+    tmp_path: Path, *, is_killed: bool
+) -> None:
+    """Ended in the worst moment: Regions and Lambda workers are up, and perhaps nobody is left who started them."""
     running = RunningLab(tmp_path / ".lab", 1300)
-    supervisor = subprocess.Popen(
+    supervisor = subprocess.Popen(  # in this process's group, as a lab is in that of `make up`
         [sys.executable, "-m", "loadtests.lab.supervisor", "--quick", "--app", "cdk.out"],
         env=running.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:
         # Two gateways, two paths, and at least one worker that a gateway started.
         eventually(lambda: len(running.process_ids()) > 4, within=60, what="a lab that starts")
-        os.kill(supervisor.pid, signal.SIGKILL)
-        supervisor.wait()
+        if is_killed:
+            os.kill(supervisor.pid, signal.SIGKILL)
+            supervisor.wait()
         left = running.process_ids()
         assert len(left) >= 4
         done = running.relevo_apart("down")
         assert done.returncode == 0, done.stderr
+        assert ("that an earlier lab had left" in done.stdout) is is_killed
+        assert supervisor.poll() is not None
         assert not [pid for pid in left if runs(pid)]
         assert not running.layout.lab_file.exists()
         assert not running.layout.temporary_folder.exists()
