@@ -26,7 +26,9 @@ app = typer.Typer(
 OrderId = Annotated[str, typer.Argument(help="The order's id.")]
 Key = Annotated[str | None, typer.Option("--key", help="Idempotency key; the same key never does a thing twice.")]
 Courier = Annotated[str | None, typer.Option("--courier", help="Who carries it.")]
-User = Annotated[str | None, typer.Option("--user", envvar="RELEVO_USERNAME", help="Account; the lab's own by default.")]
+User = Annotated[
+    str | None, typer.Option("--user", envvar="RELEVO_USERNAME", help="Account; the lab's own by default.")
+]
 Password = Annotated[
     str | None, typer.Option("--password", envvar="RELEVO_PASSWORD", help="Better by environment; asked for if absent.")
 ]

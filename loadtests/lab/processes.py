@@ -234,5 +234,9 @@ def _collect(processes: Iterable[Started]) -> None:
     """Take the exit codes of ended children, so that nothing of them stays in the process table."""
     for started in processes:
         child = _own_children.get(started.pid)
-        if child is not None and child.poll() is not None:
+        if child is None:
+            continue
+        # A leader may be a zombie already while threads of it still end; only then can it be collected.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(KILLED_SECONDS)
             del _own_children[started.pid]

@@ -169,12 +169,12 @@ def importer(region: RegionUnderTest) -> Outcome:
     for _ in range(3):
         region.importer(told, seconds=1)
         region.module("requests").guard._read_at = None
-    done = json.loads(region.file("results/ana/o.result.json"))
+    done = json.loads(region.file("results/ana/o.csv.result.json"))
     seen = region.module("requests").guard_seen
     with WATCH.at_work("importer"):
         seen()
-    names = ("state", "created", "repeats", "failed", "tries")
-    return [*(done[name] for name in names), region.file("results/ana/o.errors.csv"), WATCH.denied[:]]
+    names = ("state", "created", "repeats", "failed", "attempt")
+    return [*(done[name] for name in names), region.file("results/ana/o.csv.errors.csv"), WATCH.denied[:]]
 
 
 def stream_arn(region: RegionUnderTest) -> Outcome:

@@ -35,7 +35,8 @@ describe("side by side", { concurrency: true }, () => {
       await look(visitor, "login");
     });
     await inEachStyle(async (visitor) => {
-      await logIn(visitor, "not the password");
+      // Somebody else's: wrong tries count against a name, and other tests log in by this one.
+      await logIn(visitor, { username: "nadie", password: "not the password" });
       await visitor.page.getByText("El usuario o la contraseña no son correctos.").waitFor();
       assert.equal(await visitor.page.getByLabel("Contraseña").inputValue(), "");
       await look(visitor, "login-refused");
