@@ -21,6 +21,7 @@ from shared.adapters.view_notes import NotesNotWrittenError
 from shared.domain.effects import Effect
 from shared.domain.kpis import Figures
 from shared.domain.orders import Event, OrderState
+from shared.domain.takeover import NOBODY
 from shared.topology import STATUSES
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Shore(ABC):
         self.busy: set[object] = set()  # what runs just now and must not run twice at once
         self.first_done: dict[str, int] = {}  # event ids by when their effect was first seen to here
         self.taken_over: set[str] = set()  # event ids of the peer's work that this Region took
+        self.drained_in_look = NOBODY
         self.unseen_looks = 0  # looks in a row that could not see the peer serve, by the world's own knowledge
         # Faults that are armed.
         self.kill_in = 0

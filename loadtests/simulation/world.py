@@ -66,6 +66,7 @@ class World(ABC):
         """Whether a Region's sentinel finds its peer's health endpoint serving."""
         answers = self.peer_of(shore).up and not self.partitioned and serving()
         shore.unseen_looks = 0 if answers else shore.unseen_looks + 1
+        shore.drained_in_look = shore.drained  # what this look rests on, though the register may change meanwhile
         return answers
 
     def reach(self, name: str) -> Shore:
@@ -108,7 +109,7 @@ class World(ABC):
 
     @staticmethod
     def _may_take_over(shore: Shore, origin: str) -> bool:
-        return shore.unseen_looks >= LOOKS_BEFORE_LOST or shore.drained == origin
+        return shore.unseen_looks >= LOOKS_BEFORE_LOST or origin in (shore.drained, shore.drained_in_look)
 
     def note_drained(self, shore: Shore) -> None:
         """A sentinel named its peer as lost: two looks in a row must have found it so."""
