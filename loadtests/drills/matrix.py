@@ -28,6 +28,7 @@ class Fault:
     hypothesis: str
     requests: tuple[Request, ...]
     loses_region: bool = False
+    may_silence: bool = False  # health and heartbeat both fail now and then, and a Region without them counts as lost
     seconds: float = 5.0  # in quick timing
     stop: str = f"nobody was served for {STOP_SECONDS:.0f} s"
 
@@ -62,9 +63,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault("lag", "five seconds of replication lag change nothing but what is not yet there",
           ({"kind": "lag", "seconds": 5},), seconds=7.0),
     Fault("dynamodb-throttled", "calls are tried again, by the SDK, the stream or the client",
-          (_service("dynamodb", error=THROTTLED, rate=0.5),)),
+          (_service("dynamodb", error=THROTTLED, rate=0.5),), may_silence=True),
     Fault("dynamodb-errors", "calls are tried again, by the SDK, the stream or the client",
-          (_service("dynamodb", error="InternalServerError", rate=0.5),)),
+          (_service("dynamodb", error="InternalServerError", rate=0.5),), may_silence=True),
     Fault("sns-errors", "what cannot be published stays pending, and is published later",
           (_service("sns", error="InternalError"),)),
     Fault("sns-slow", "the relay falls behind and catches up", (_service("sns", latency_ms=1000),)),
@@ -79,7 +80,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault("flapping", "clients go to and fro, and nobody is drained for it",
           ({"kind": "flapping", "seconds": 3},), seconds=12.0),
     Fault("lag+dynamodb-throttled", "two troubles at once add up to no third one",
-          ({"kind": "lag", "seconds": 5}, _service("dynamodb", error=THROTTLED, rate=0.3)), seconds=7.0),
+          ({"kind": "lag", "seconds": 5}, _service("dynamodb", error=THROTTLED, rate=0.3)), may_silence=True,
+          seconds=7.0),
     Fault("slow-api+sns-errors", "two troubles at once add up to no third one",
           ({"kind": "slow", "function": "api", "ms": 1000}, _service("sns", error="InternalError"))),
 )  # fmt: skip
@@ -108,9 +110,9 @@ class Cell:
         return {"takeover": TOPOLOGY.peer_of(self.region), "return": self.region}.get(self.phase)
 
     @property
-    def loses_nobody(self) -> bool:
-        """Whether both Regions live all the time, so that neither may be drained."""
-        return self.lost is None and not self.fault.loses_region
+    def drains_nobody(self) -> bool:
+        """Whether both Regions are heard of all the time, so that neither may be drained."""
+        return self.lost is None and not self.fault.loses_region and not self.fault.may_silence
 
     @property
     def absent_because(self) -> str | None:

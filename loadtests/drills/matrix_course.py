@@ -189,7 +189,7 @@ class SittingConductor(Conductor):
         self._watch(lambda: self._all_well() and self._observers.complete_until(ended), self._lengths.calm_at_most)
         drained |= self._readmit_all()  # a sentinel may have found out late
         for run in runs:
-            if run.cell.loses_nobody:
+            if run.cell.drains_nobody:
                 run.troubles += [f"{region} was drained, and had never gone" for region in sorted(drained)]
             self._on_cell(run)
 

@@ -168,6 +168,14 @@ def test_no_cell_that_is_run_leaves_no_region_serving() -> None:
             assert cell.lost in (None, cell.region)
 
 
+def test_nobody_may_be_drained_but_who_is_lost_or_whose_signs_of_life_are_hit() -> None:
+    for cell in all_cells():
+        is_hit = any(
+            asked["kind"] == "region-loss" or asked.get("service") == "dynamodb" for asked in cell.fault.requests
+        )
+        assert cell.drains_nobody is (cell.lost is None and not is_hit)
+
+
 def test_a_choice_of_cells_is_what_was_asked_for() -> None:
     cells = chosen_cells(["freeze"], ["return"], [HERE])
     assert [cell.name for cell in cells] == [f"freeze / return / {HERE}"]
