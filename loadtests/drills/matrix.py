@@ -28,7 +28,6 @@ class Fault:
     hypothesis: str
     requests: tuple[Request, ...]
     loses_region: bool = False
-    may_silence: bool = False  # health and heartbeat both fail now and then, and a Region without them counts as lost
     seconds: float = 5.0  # in quick timing
     stop: str = f"nobody was served for {STOP_SECONDS:.0f} s"
 
@@ -39,6 +38,11 @@ class Fault:
     @property
     def of_the_link(self) -> bool:
         return all(kind in LINK_KINDS for kind in self.kinds)
+
+    @property
+    def may_silence(self) -> bool:
+        """Whether health and heartbeat, which rest on DynamoDB, may both fail: a Region without them counts as lost."""
+        return any(request.get("service") == "dynamodb" for request in self.requests)
 
     def requests_for(self, region: str) -> list[Request]:
         """What to ask of the lab, so that this Region is hit."""
@@ -63,9 +67,9 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault("lag", "five seconds of replication lag change nothing but what is not yet there",
           ({"kind": "lag", "seconds": 5},), seconds=7.0),
     Fault("dynamodb-throttled", "calls are tried again, by the SDK, the stream or the client",
-          (_service("dynamodb", error=THROTTLED, rate=0.5),), may_silence=True),
+          (_service("dynamodb", error=THROTTLED, rate=0.5),)),
     Fault("dynamodb-errors", "calls are tried again, by the SDK, the stream or the client",
-          (_service("dynamodb", error="InternalServerError", rate=0.5),), may_silence=True),
+          (_service("dynamodb", error="InternalServerError", rate=0.5),)),
     Fault("sns-errors", "what cannot be published stays pending, and is published later",
           (_service("sns", error="InternalError"),)),
     Fault("sns-slow", "the relay falls behind and catches up", (_service("sns", latency_ms=1000),)),
@@ -80,8 +84,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     Fault("flapping", "clients go to and fro, and nobody is drained for it",
           ({"kind": "flapping", "seconds": 3},), seconds=12.0),
     Fault("lag+dynamodb-throttled", "two troubles at once add up to no third one",
-          ({"kind": "lag", "seconds": 5}, _service("dynamodb", error=THROTTLED, rate=0.3)), may_silence=True,
-          seconds=7.0),
+          ({"kind": "lag", "seconds": 5}, _service("dynamodb", error=THROTTLED, rate=0.3)), seconds=7.0),
     Fault("slow-api+sns-errors", "two troubles at once add up to no third one",
           ({"kind": "slow", "function": "api", "ms": 1000}, _service("sns", error="InternalError"))),
 )  # fmt: skip

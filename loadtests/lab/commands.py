@@ -22,7 +22,7 @@ from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
 from loadtests.lab.lost_regions import LossMode
 from loadtests.lab.preflight import StartError
-from loadtests.lab.processes import ProcessBook, born_of, end_supervisor
+from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
 from loadtests.lab.supervisor import Supervisor, sweep
 from runbooks.asking import AsJson, RegionArgument, refuse
 from shared.consistency import ConsistencyError, check_consistency
@@ -69,8 +69,8 @@ def down() -> None:
     if book is None:
         console.print("no lab is running here")
         return
-    if book.supervisor is not None:
-        end_supervisor(book.supervisor, patience_seconds=SUPERVISOR_PATIENCE_SECONDS, say=console.print)
+    if book.supervisor is not None and is_alive(book.supervisor):
+        end_all([book.supervisor], book.lab, patience_seconds=SUPERVISOR_PATIENCE_SECONDS, say=console.print)
     sweep(layout, console.print)  # what a killed supervisor could not end
     console.print("the lab is down")
 

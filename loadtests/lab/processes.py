@@ -156,7 +156,7 @@ def exit_code(started: Started) -> int | None:
 
 
 def members(started: Started, lab: str) -> list[int]:
-    """Ids of the running processes of its group: itself and what it started.
+    """Ids of the running processes of its group: itself and what it started; itself alone if the group is another's.
 
     Once the leader is gone a number proves nothing, and only processes that carry the lab's mark count.
     """
@@ -164,7 +164,7 @@ def members(started: Started, lab: str) -> list[int]:
     found = []
     for pid in psutil.pids():
         try:
-            if os.getpgid(pid) != started.pid:
+            if pid != started.pid and os.getpgid(pid) != started.pid:
                 continue
             process = psutil.Process(pid)
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -178,10 +178,10 @@ def members(started: Started, lab: str) -> list[int]:
 
 def signal_group(started: Started, number: signal.Signals, lab: str) -> None:
     """Send a signal to the process and all that it started."""
-    if is_alive(started):
-        with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError):  # it leads no group: a supervisor is in that of `make`, for one
+        if is_alive(started):
             os.killpg(started.pid, number)  # in one step: nothing started meanwhile can slip through
-        return
+            return
     for pid in members(started, lab):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
@@ -213,21 +213,6 @@ def end_all(
         waiting = [started for started in waiting if members(started, lab)]
         time.sleep(0.02 if waiting else 0.0)
     _collect(processes)
-
-
-def end_supervisor(
-    supervisor: Started, *, patience_seconds: float, say: Callable[[str], None] = lambda _: None
-) -> None:
-    """End the process that keeps a lab, alone: its group may be that of whoever called it, of `make` for one."""
-    for number, seconds in ((signal.SIGTERM, patience_seconds), (signal.SIGKILL, KILLED_SECONDS)):
-        if not is_alive(supervisor):
-            return
-        if number == signal.SIGKILL:
-            say(f"{supervisor.name} did not end when asked to; killed")
-        os.kill(supervisor.pid, number)
-        deadline = time.monotonic() + seconds
-        while is_alive(supervisor) and time.monotonic() < deadline:
-            time.sleep(0.05)
 
 
 def _collect(processes: Iterable[Started]) -> None:

@@ -205,10 +205,10 @@ def _conflicts(ordered: list[Event]) -> tuple[str, ...]:
             found.append(f"{later.status} more than once")
     if {"delivered", "cancelled"} <= {event.status for event in ordered}:
         found.append("both delivered and cancelled")
-    named = {event.items for event in ordered if event.items and not event.copied_items}
-    unnamed = [event for event in ordered if event.copied_items or not event.items]
-    if len(named) > 1 and any(event.status == "delivered" for event in unnamed):
-        found.append("delivered without items, and its order names different ones")
+    if any(event.status == "delivered" and (event.copied_items or not event.items) for event in ordered):
+        named = {event.items for event in ordered if event.items and not event.copied_items}
+        if len(named) > 1:
+            found.append("delivered without items, and its order names different ones")
     return tuple(sorted(set(found)))
 
 

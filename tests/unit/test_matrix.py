@@ -174,6 +174,9 @@ def test_nobody_may_be_drained_but_who_is_lost_or_whose_signs_of_life_are_hit() 
             asked["kind"] == "region-loss" or asked.get("service") == "dynamodb" for asked in cell.fault.requests
         )
         assert cell.drains_nobody is (cell.lost is None and not is_hit)
+    assert {fault.name for fault in FAULTS if fault.may_silence} == {
+        "dynamodb-throttled", "dynamodb-errors", "lag+dynamodb-throttled",
+    }  # fmt: skip
 
 
 def test_a_choice_of_cells_is_what_was_asked_for() -> None:
