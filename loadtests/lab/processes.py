@@ -142,11 +142,21 @@ def is_alive(started: Started) -> bool:
     child = _own_children.get(started.pid)
     if child is not None and child.poll() is not None:
         return False
-    if not started.born or born_of(started.pid) != started.born:
+    return _runs(started.pid, started.born)
+
+
+def _runs(pid: int, born: str) -> bool:
+    """Whether the process with this id and birth has not ended.
+
+    Its first thread may have ended, and look like a zombie, while others still hold its ports and files.
+    """
+    if not born or born_of(pid) != born:
         return False
-    with contextlib.suppress(psutil.Error):
-        return bool(psutil.Process(started.pid).status() != psutil.STATUS_ZOMBIE)
-    return False
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+    except psutil.Error:
+        return False
 
 
 def exit_code(started: Started) -> int | None:
@@ -166,10 +176,7 @@ def members(started: Started, lab: str) -> list[int]:
         try:
             if pid != started.pid and os.getpgid(pid) != started.pid:
                 continue
-            process = psutil.Process(pid)
-            if process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            if leader_lives or process.environ().get(MARK) == lab:
+            if _runs(pid, born_of(pid) or "") and (leader_lives or psutil.Process(pid).environ().get(MARK) == lab):
                 found.append(pid)
         except (ProcessLookupError, PermissionError, psutil.Error):
             continue
@@ -197,22 +204,50 @@ def end_all(
     say: Callable[[str], None] = lambda _: None,
 ) -> None:  # fmt: skip
     """End processes and all that they started: asked first, killed after ``patience_seconds``; frozen ones too."""
-    processes = waiting = list(processes)
-    for started in waiting:
+    processes = list(processes)
+    ending = {started: _Ending(started, lab) for started in processes}
+    for started in processes:
         signal_group(started, signal.SIGTERM, lab)
         signal_group(started, signal.SIGCONT, lab)  # a frozen process acts on the first signal only then
-    deadline = time.monotonic() + patience_seconds
-    while waiting and time.monotonic() < deadline:
-        waiting = [started for started in waiting if members(started, lab)]
-        time.sleep(0.05 if waiting else 0.0)
-    for started in waiting:
+    for started in _still_ending(ending, patience_seconds):
         say(f"{started.name} did not end when asked to; killed")
-        signal_group(started, signal.SIGKILL, lab)
-    deadline = time.monotonic() + KILLED_SECONDS
-    while waiting and time.monotonic() < deadline:
-        waiting = [started for started in waiting if members(started, lab)]
-        time.sleep(0.02 if waiting else 0.0)
+        ending[started].kill()
+    _still_ending(ending, KILLED_SECONDS)
     _collect(processes)
+
+
+class _Ending:
+    """What a process that is told to end has started, itself included, by id and birth.
+
+    Remembered, for a process that is dying has no environment any more: without its leader it bears no mark.
+    """
+
+    def __init__(self, started: Started, lab: str) -> None:
+        self._started, self._lab = started, lab
+        self._seen: set[tuple[int, str]] = set()
+        self.is_over()
+
+    def is_over(self) -> bool:
+        self._seen |= {(pid, born_of(pid) or "") for pid in members(self._started, self._lab)}
+        self._seen = {(pid, born) for pid, born in self._seen if _runs(pid, born)}
+        return not self._seen
+
+    def kill(self) -> None:
+        signal_group(self._started, signal.SIGKILL, self._lab)
+        for pid, born in self._seen:
+            if _runs(pid, born):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+def _still_ending(ending: Mapping[Started, _Ending], patience_seconds: float) -> list[Started]:
+    """The processes that something is left of when all have ended or ``patience_seconds`` are over."""
+    deadline = time.monotonic() + patience_seconds
+    while left := [started for started, its in ending.items() if not its.is_over()]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
 
 
 def _collect(processes: Iterable[Started]) -> None:

@@ -45,9 +45,10 @@ def eventually(look: Callable[[], Any], *, within: float, what: str) -> Any:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process lives; one that ended and that nobody has collected does not."""
+    """Whether a process lives, be it by one thread; one that ended and that nobody has collected does not."""
     try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+        process = psutil.Process(pid)
+        return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.NoSuchProcess:
         return False
 

@@ -30,6 +30,13 @@ STUBBORN = (
 )
 CHILD = f"subprocess.Popen([sys.executable, '-c', {SLEEP!r}]"
 PARENT = f"import subprocess, sys, time; {CHILD}); time.sleep(600)"
+FIRST_THREAD_ENDS = (
+    "import ctypes, threading, time; threading.Thread(target=time.sleep, args=(600,)).start();"
+    "ctypes.CDLL(None).pthread_exit(None)"
+)
+PARENT_OF_A_STUBBORN_STRANGER = (
+    f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {STUBBORN!r}], env={{}}); time.sleep(600)"
+)
 PARENT_OF_A_STRANGER_TOO = f"import subprocess, sys, time; {CHILD}); {CHILD}, env={{}}); time.sleep(600)"
 
 
@@ -93,6 +100,25 @@ def test_a_process_that_will_not_end_is_killed(book: ProcessBook) -> None:
     end_all([stubborn], book.lab, patience_seconds=0.3, say=said.append)
     assert not is_alive(stubborn)
     assert said == ["sleeper did not end when asked to; killed"]
+
+
+def test_what_outlives_its_parent_when_asked_to_end_is_killed_though_it_bears_no_mark(book: ProcessBook) -> None:
+    """It was seen in the group of a parent that lived: its id and birth are certain."""
+    parent = start(book, PARENT_OF_A_STUBBORN_STRANGER)
+    eventually((book.path.parent / "sleeper.log").read_text, within=10, what="the child up")
+    (child,) = workers_of(parent, book.lab)
+    end_all([parent], book.lab, patience_seconds=0.3)
+    assert not runs(child)
+
+
+def test_a_process_runs_until_its_last_thread_has_ended(book: ProcessBook) -> None:
+    """Its first thread looks like a zombie before; what it holds, a port for one, is still taken."""
+    started = start(book, FIRST_THREAD_ENDS)
+    eventually(lambda: psutil.Process(started.pid).status() == psutil.STATUS_ZOMBIE, within=10, what="a zombie")
+    assert is_alive(started)
+    assert members(started, book.lab) == [started.pid]
+    end_all([started], book.lab)
+    assert not is_alive(started)
 
 
 def test_the_book_is_read_as_it_was_written(book: ProcessBook) -> None:
