@@ -14,6 +14,7 @@ from typing import Final
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runbooks import live_versions
+from runbooks.alarm_states import alarm_states
 from runbooks.asking import NoAnswer, ask, reason_of
 from runbooks.live_versions import UnderWayError
 from runbooks.release_judgement import STEPS, Look, State, States, Step, Verdict, judge, reasons_not_to
@@ -21,7 +22,7 @@ from runbooks.synthetic_orders import SyntheticOrders, make_account
 from runbooks.target import Target
 from runbooks.usage_plans import PlanKeys
 from shared.adapters.peer import peer_serves
-from shared.alarms import ALARM_NAMES, PREFIX, RELEASE_PREFIX
+from shared.alarms import ALARM_NAMES, RELEASE_PREFIX
 from shared.domain.auth import Account
 from shared.slo import RELEASE_LIMITS
 from shared.topology import TOPOLOGY
@@ -44,14 +45,9 @@ def deploy_with_cdk(step: Step) -> int:
 
 def alarms_on(target: Target, region: str) -> tuple[str, ...]:
     """Alarms of a Region that are on: those that tell somebody, and those that stop a release."""
-    pages = target.client("cloudwatch", region).get_paginator("describe_alarms").paginate(
-        StateValue="ALARM", AlarmNamePrefix=f"{PREFIX}-", AlarmTypes=["CompositeAlarm", "MetricAlarm"]
-    )  # fmt: skip
-    names = {
-        found["AlarmName"] for page in pages for kind in ("CompositeAlarms", "MetricAlarms") for found in page[kind]
-    }
     # The rest are signals: many, and one of them alone says little.
-    return tuple(sorted(name for name in names if name in ALARM_NAMES or name.startswith(RELEASE_PREFIX)))
+    told = (name for name, is_on in alarm_states(target, region).items() if is_on)
+    return tuple(sorted(name for name in told if name in ALARM_NAMES or name.startswith(RELEASE_PREFIX)))
 
 
 def state_of(target: Target, region: str) -> State:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from runbooks.alarm_states import alarm_states
 from runbooks.asking import AsJson, NoAnswer, ask, one_line_errors
 from runbooks.takeover import Waiting, look
 from runbooks.target import Target, current_target
@@ -88,16 +89,10 @@ def _depths(target: Target, region: str) -> dict[str, int]:
 
 
 def _alarms_on(target: Target, region: str) -> tuple[str, ...] | None:
-    pages = target.client("cloudwatch", region).get_paginator("describe_alarms")
-    found = {
-        alarm["AlarmName"]: alarm["StateValue"]
-        for page in pages.paginate(AlarmNamePrefix=f"{PREFIX}-", AlarmTypes=["CompositeAlarm", "MetricAlarm"])
-        for alarm in (*page.get("CompositeAlarms", ()), *page.get("MetricAlarms", ()))
-        if alarm["AlarmName"] in ALARM_NAMES
-    }
+    found = {name: is_on for name, is_on in alarm_states(target, region).items() if name in ALARM_NAMES}
     if not found:
         return None
-    return tuple(sorted(name.removeprefix(f"{PREFIX}-") for name, state in found.items() if state == "ALARM"))
+    return tuple(sorted(name.removeprefix(f"{PREFIX}-") for name, is_on in found.items() if is_on))
 
 
 def _show(target: Target, looks: dict[str, Look | NoAnswer], serves: dict[str, bool | NoAnswer]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 
-from runbooks.lab_folder import LAB_FILE, lab_folder
+from runbooks.lab_folder import lab_file
 from shared.adapters.accounts import Accounts
 from shared.adapters.control import Control
 from shared.adapters.order_log import OrderLog
@@ -77,7 +77,7 @@ class Target:
 
 def current_target(folder: Path | None = None) -> Target:
     """The lab of this checkout, or of the folder that is named, if it runs; else AWS with the caller's credentials."""
-    state = (folder or lab_folder()) / LAB_FILE
+    state = lab_file(folder)
     if not state.exists():
         return Target("aws", {})
     lab = json.loads(state.read_text(encoding="utf-8"))

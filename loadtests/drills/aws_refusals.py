@@ -6,20 +6,18 @@ from loadtests.drills.aws_access import AwsAccess
 from loadtests.drills.aws_experiments import reserved_concurrency, template_id
 from loadtests.drills.target import TargetError
 from runbooks.healthy_side import HealthySide
-from runbooks.lab_folder import LAB_FILE, lab_folder
+from runbooks.lab_folder import lab_file
 from runbooks.target import Target
 from shared.alarms import ALARMS
 from shared.experiments import DRILL_ALLOWED, DRILL_TAG, LOST_FUNCTIONS, Experiment
 from shared.topology import TOPOLOGY, Topology, function_name
-
-ALARM_NAMES = tuple(alarm.alarm_name for alarm in ALARMS)
 
 
 def refuse_unless_fit(
     access: AwsAccess, region: str, experiment: Experiment | None, *, topology: Topology = TOPOLOGY
 ) -> None:
     """Raise ``TargetError`` with the first reason why a drill may not harm this Region now."""
-    if (lab_folder() / LAB_FILE).exists():
+    if lab_file().exists():
         raise TargetError("a lab runs here, and commands would act on it: `relevo down` first")
     if topology.domain.endswith(".test"):
         raise TargetError("no domain is configured: set `domain` and `hosted_zone_id` in shared/topology.py")
@@ -29,7 +27,7 @@ def refuse_unless_fit(
     if experiment is not None:
         template_id(access.client, experiment, experiment.home(region, topology))
     for name in topology.region_names:
-        if red := access.experiments.red(name, ALARM_NAMES):
+        if red := access.experiments.red(name, tuple(alarm.alarm_name for alarm in ALARMS)):
             raise TargetError(f"not while an alarm is on in {name}: {', '.join(red)}")
     for name in (topology.peer_of(region), region):
         _refuse_unless_serving(name)

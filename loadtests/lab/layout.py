@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from runbooks.lab_folder import LAB_FILE, lab_folder
+from runbooks.lab_folder import lab_file, lab_folder
 from shared.topology import TOPOLOGY, Region
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -100,7 +100,7 @@ class Layout:
 
     @property
     def lab_file(self) -> Path:
-        return self.folder / LAB_FILE
+        return lab_file(self.folder)
 
     @property
     def process_file(self) -> Path:
