@@ -20,8 +20,8 @@ from loadtests.bench.run import SIZES, BenchError, measure_functions
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.programs import ensure_lab, relevo, running_lab
 from loadtests.lab.deploy import DeployError
+from loadtests.lab.emulator.ministack import ProcessFailedError
 from loadtests.lab.layout import ROOT
-from loadtests.lab.ministack import ProcessFailedError
 from loadtests.last_drill import OUTPUT
 from runbooks.asking import AsJson, refuse
 

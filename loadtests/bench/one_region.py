@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Final
 
 from loadtests.lab import deploy
+from loadtests.lab.emulator.ministack import clean_environment, start_ministack, wait_until_ready
 from loadtests.lab.layout import ACCOUNT, ROOT, Layout, Seat
-from loadtests.lab.ministack import clean_environment, start_ministack, wait_until_ready
 from loadtests.lab.processes import ProcessBook, end_all
 from shared.topology import TOPOLOGY
 

@@ -15,15 +15,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from loadtests.drills import on_aws
+from loadtests.drills.aws import start as on_aws
 from loadtests.drills.conductor import MakeConductor
 from loadtests.drills.evacuation import EvacuationConductor, evacuation_plan
 from loadtests.drills.fail_open import FailOpenConductor, fail_open_plan
 from loadtests.drills.growth import growth_plan
 from loadtests.drills.key_rotation import KeyRotationConductor, key_rotation_plan
-from loadtests.drills.matrix import PHASES, chosen_cells
-from loadtests.drills.matrix_report import show_matrix
-from loadtests.drills.matrix_run import read_matrix, run_matrix
+from loadtests.drills.matrix.cells import PHASES, chosen_cells
+from loadtests.drills.matrix.report import show_matrix
+from loadtests.drills.matrix.run import read_matrix, run_matrix
 from loadtests.drills.packages import packages_for
 from loadtests.drills.plan import DrillPlan, Mode
 from loadtests.drills.region_loss import LossConductor, region_loss_plan

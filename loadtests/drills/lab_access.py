@@ -18,7 +18,7 @@ from botocore.config import Config
 from loadtests.drills.region_api import CALL_SECONDS, RegionApi
 from loadtests.drills.target import TargetError
 from loadtests.lab.layout import Layout
-from loadtests.lab.routing_policy import location_for
+from loadtests.lab.route53.routing_policy import location_for
 from loadtests.resolver import Resolver
 from shared.topology import TOPOLOGY, Consistency
 

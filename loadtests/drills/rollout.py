@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from loadtests.drills.lab_access import LabError
 from loadtests.drills.packages import Package, deployed_asset
 from loadtests.drills.target import DrillRegion
+from loadtests.lab.emulator.workers import PREPARE
 from loadtests.lab.warming import LEFT_COLD, SPARE_WORKERS
-from loadtests.lab.workers import PREPARE
 from shared.topology import LIVE, PARTS, function_name, live_function
 
 CALL_SECONDS = 60.0

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from loadtests.lab import loopback
-from loadtests.lab.faults import KINDS
+from loadtests.lab.faults.injection import KINDS
+from loadtests.lab.faults.lost_regions import LossMode
 from loadtests.lab.introduction import introduce
 from loadtests.lab.lab_state import read_running
 from loadtests.lab.layout import ROOT, Layout, LayoutError
-from loadtests.lab.lost_regions import LossMode
 from loadtests.lab.preflight import StartError
 from loadtests.lab.processes import ProcessBook, born_of, end_all, is_alive
 from loadtests.lab.supervisor import Supervisor, sweep

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from aiohttp import web
 
 from loadtests.lab import json_control, loopback
-from loadtests.lab.faults import FaultError, Faults
+from loadtests.lab.faults.injection import FaultError, Faults
 from loadtests.lab.lab_file import Address
 from loadtests.lab.layout import LOOPBACK, Layout
 from loadtests.lab.status import Status

@@ -17,8 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from loadtests.lab.assets import assets_of, zipped
+from loadtests.lab.emulator.ministack import ROOT_KEY
 from loadtests.lab.layout import ACCOUNT, Layout, Seat
-from loadtests.lab.ministack import ROOT_KEY
 from loadtests.lab.templates import LEFT_OUT_TYPES, REPLICATED_TYPES, LeftOut, Template, leave_out, role_statements
 from shared.topology import TOPOLOGY
 

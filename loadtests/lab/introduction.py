@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from loadtests.lab.deploy import LAB_DIFFERENCES
-from loadtests.lab.gateway import CHANGES
-from loadtests.lab.strong_store import DIFFERENCES as STRONG_DIFFERENCES
+from loadtests.lab.emulator.gateway import CHANGES
+from loadtests.lab.emulator.strong_store import DIFFERENCES as STRONG_DIFFERENCES
 from loadtests.lab.templates import LEFT_OUT_STACKS
 from shared.topology import TOPOLOGY
 

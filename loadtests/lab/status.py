@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from loadtests.lab import loopback
 from loadtests.lab.deploy import client
-from loadtests.lab.faults import ANSWERING, Faults
+from loadtests.lab.faults.injection import ANSWERING, Faults
 from loadtests.lab.layout import Layout, Seat
 from loadtests.lab.processes import ProcessBook, is_alive
 from shared.adapters.order_rows import pending_key

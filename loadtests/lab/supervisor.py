@@ -21,13 +21,15 @@ from typing import Final, get_args
 from botocore.exceptions import BotoCoreError, ClientError
 
 from loadtests import last_drill
-from loadtests.lab import aws_faults, deploy, loopback, ministack, warming
+from loadtests.lab import deploy, loopback, warming
 from loadtests.lab.assets import assets_of, zipped
 from loadtests.lab.control import serve_control
-from loadtests.lab.faults import Faults
+from loadtests.lab.emulator import ministack
+from loadtests.lab.emulator.ministack import ProcessFailedError, clean_environment, wait_until_ready
+from loadtests.lab.faults import aws_faults
+from loadtests.lab.faults.injection import Faults
 from loadtests.lab.lab_state import LabState
 from loadtests.lab.layout import LOOPBACK, ROOT, Layout, Seat
-from loadtests.lab.ministack import ProcessFailedError, clean_environment, wait_until_ready
 from loadtests.lab.preflight import StartError, check_listeners, only_lab
 from loadtests.lab.processes import ProcessBook, Started, end_all, exit_code, is_alive
 from loadtests.lab.status import Status
@@ -136,7 +138,7 @@ class Supervisor:
     def _warm(self) -> None:
         """Bring the functions up before pollers and health checkers ask for them and start workers by the dozen."""
         self._write_state()
-        link = None if self._strong else self._start_part("link")
+        link = None if self._strong else self._start_part("replication.link")
         self._in_each_region(warming.prepare_workers)
         if link is not None:
             wait_until_ready(link, f"{self.layout.link_control}/stats", self._log(link))
@@ -146,8 +148,8 @@ class Supervisor:
 
     def _start_surroundings(self) -> None:
         for seat in self._seats:
-            self._start_part("pollers", seat.region)
-        dns, edge = self._start_part("dns"), self._start_part("edge")
+            self._start_part("polling.pollers", seat.region)
+        dns, edge = self._start_part("route53.dns"), self._start_part("edge")
         wait_until_ready(dns, f"{self.layout.dns_control}/health", self._log(dns))
         wait_until_ready(edge, f"http://{LOOPBACK}:{self.layout.edge_port}/", self._log(edge))
         # Last: a sentinel that cannot see its peer yet would take it for lost.
@@ -159,10 +161,11 @@ class Supervisor:
 
     def _start_part(self, module: str, region: str | None = None) -> Started:
         """Start one of the lab's own processes, which read the lab file."""
-        name = module if region is None else f"{module}-{region}"
+        role = module.rpartition(".")[2]
+        name = role if region is None else f"{role}-{region}"
         command = [sys.executable, "-m", f"loadtests.lab.{module}", "--lab", str(self.layout.lab_file)]
         started = self.book.start(
-            name, module, region, [*command, *([] if region is None else ["--region", region])],
+            name, role, region, [*command, *([] if region is None else ["--region", region])],
             environment=clean_environment(), folder=ROOT, log=self.layout.log_folder / f"{name}.log",
         )  # fmt: skip
         self._write_state()

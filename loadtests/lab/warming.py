@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from loadtests.lab import loopback
 from loadtests.lab.deploy import client
+from loadtests.lab.emulator.workers import PREPARE
 from loadtests.lab.layout import Seat
-from loadtests.lab.workers import PREPARE
 from shared.adapters.accounts import Accounts
 from shared.domain.auth import Account, hash_password
 from shared.topology import PARTS, TOPOLOGY, live_function

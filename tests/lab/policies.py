@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from loadtests.lab.call_record import Call
 from loadtests.lab.deploy import EXTRA_ACTIONS, client
+from loadtests.lab.emulator.call_record import Call
 from shared.topology import function_name
 from tests.lab.running_lab import RunningLab
 from tests.permissions import CALLED

@@ -17,9 +17,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from loadtests.lab.event_sources import Source
-from loadtests.lab.pollers import Pollers
-from loadtests.lab.region_clients import RegionClients
+from loadtests.lab.polling.event_sources import Source
+from loadtests.lab.polling.pollers import Pollers
+from loadtests.lab.polling.region_clients import RegionClients
 from tests.lab.two_ministacks import accepts, eventually, free_port, running
 
 REGION = "us-east-1"

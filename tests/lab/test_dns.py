@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from dnslib import EDNS0, QTYPE, RCODE, DNSQuestion, DNSRecord
 
-from loadtests.lab.routing_policy import location_for
+from loadtests.lab.route53.routing_policy import location_for
 from loadtests.resolver import ResolveError, Resolver, client_subnet
 from shared.topology import TOPOLOGY
 from tests.lab.region_templates import write_templates
@@ -74,7 +74,7 @@ def running_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DnsLab]:
             ttl_seconds=TTL_SECONDS,
             check_interval_seconds=INTERVAL_SECONDS,
         )
-        stack.enter_context(lab_process("dns", lab_file))
+        stack.enter_context(lab_process("route53.dns", lab_file))
         yield DnsLab(regions, lab_file)
 
 
@@ -197,7 +197,7 @@ def test_dns_stops_on_sigterm(lab: DnsLab, tmp_path: Path) -> None:
         {name: (region.address, region.port) for name, region in lab.regions.items()},
         template_dir=json.loads(lab.lab_file.read_text())["template_dir"],
     )
-    with lab_process("dns", other) as process:
+    with lab_process("route53.dns", other) as process:
         second = DnsLab(lab.regions, other)
         eventually(second.all_is_well, what="the second DNS")
         process.terminate()

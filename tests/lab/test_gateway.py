@@ -14,7 +14,8 @@ from zipfile import ZipFile
 
 import pytest
 
-from loadtests.lab import emulated_services, gateway, slow_functions, workers
+from loadtests.lab.emulator import emulated_services, gateway, workers
+from loadtests.lab.faults import slow_functions
 from loadtests.lab.layout import Layout
 from tests.lab.running_lab import eventually
 

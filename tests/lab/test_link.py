@@ -87,7 +87,7 @@ def running_pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     with ExitStack() as stack:
         regions = stack.enter_context(two_ministacks(folder))
         lab_file = write_lab_file(folder, {name: (region.address, region.port) for name, region in regions.items()})
-        stack.enter_context(lab_process("link", lab_file))
+        stack.enter_context(lab_process("replication.link", lab_file))
         pair = Pair(regions, lab_file)
         eventually(lambda: control_answers(pair), what="the link's control")
         yield pair
@@ -255,7 +255,7 @@ def test_a_link_started_late_reads_a_long_stream_without_skipping_and_stops_on_s
             ]
             east.dynamodb.batch_write_item(RequestItems={LOG: requests})
         lab_file = write_lab_file(tmp_path, {name: (region.address, region.port) for name, region in regions.items()})
-        with lab_process("link", lab_file) as link:
+        with lab_process("replication.link", lab_file) as link:
             pair = Pair(regions, lab_file)
             eventually(lambda: control_answers(pair) and pair.stats()["applied"][f"{EAST}->{WEST}"] == 2500)
             assert len(contents(west, "LONG#")) == 2500

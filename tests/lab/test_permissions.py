@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.lab.call_record import Call, read_calls
 from loadtests.lab.deploy import client
-from loadtests.lab.invocation import Verdict, invoke
+from loadtests.lab.emulator.call_record import Call, read_calls
+from loadtests.lab.polling.invocation import Verdict, invoke
 from runbooks.target import Target, current_target
 from shared.adapters.items import event_to_plain
 from shared.topology import TOPOLOGY, function_name, live_function

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.lab.event_sources import QueueSource, StreamSource
+from loadtests.lab.polling.event_sources import QueueSource, StreamSource
 from tests.lab.poller_region import Function, PollerRegion, Queue, one_region, overlapping
 from tests.lab.two_ministacks import eventually, running
 
@@ -322,7 +322,7 @@ def poller_process(
     command = [
         sys.executable,
         "-m",
-        "loadtests.lab.pollers",
+        "loadtests.lab.polling.pollers",
         "--region",
         "us-east-1",
         "--lab",

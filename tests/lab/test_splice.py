@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 
-from loadtests.lab.splice import Target, serve_splice
+from loadtests.lab.faults.splice import Target, serve_splice
 
 
 class Echo:

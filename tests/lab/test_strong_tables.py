@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from loadtests.lab import deploy
+from loadtests.lab.emulator.ministack import start_store, wait_until_ready
+from loadtests.lab.emulator.strong_store import StrongStore, keep_tables_in
 from loadtests.lab.layout import Layout
-from loadtests.lab.ministack import start_store, wait_until_ready
 from loadtests.lab.processes import ProcessBook, end_all
-from loadtests.lab.strong_store import StrongStore, keep_tables_in
 from shared.topology import TOPOLOGY
 from tests.lab.running_lab import PROJECT
 from tests.lab.two_ministacks import free_port

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from loadtests.lab.call_record import read_calls
+from loadtests.lab.emulator.call_record import read_calls
 from shared.topology import TOPOLOGY
 from tests.lab.policies import permissions, without
 from tests.lab.running_lab import RunningLab, eventually

@@ -85,10 +85,10 @@ def running(command: Sequence[str], log: Path, **environment: str) -> Iterator[s
 
 
 @contextmanager
-def lab_process(name: str, lab_file: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one of the lab's own processes (``link``, ``dns``, ``edge``) against a lab file."""
-    command = [sys.executable, "-m", f"loadtests.lab.{name}", "--lab", str(lab_file)]
-    with running(command, lab_file.with_name(f"{name}.log")) as process:
+def lab_process(module: str, lab_file: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run one of the lab's own processes (``replication.link``, ``route53.dns``, ``edge``) against a lab file."""
+    command = [sys.executable, "-m", f"loadtests.lab.{module}", "--lab", str(lab_file)]
+    with running(command, lab_file.with_name(f"{module}.log")) as process:
         yield process
 
 

@@ -14,8 +14,8 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.moto_api import state_manager
 
-from loadtests.drills.aws_access import AwsAccess
-from loadtests.drills.aws_experiments import Experiments
+from loadtests.drills.aws.access import AwsAccess
+from loadtests.drills.aws.experiments import Experiments
 from regions import concurrency_script
 from shared.experiments import DRILL_ALLOWED, DRILL_TAG, EXPERIMENT_TAG, EXPERIMENTS, LOST_FUNCTIONS
 from shared.topology import TOPOLOGY

@@ -13,12 +13,12 @@ from moto.backends import get_backend
 from moto.core import DEFAULT_ACCOUNT_ID
 from typer.testing import CliRunner
 
-from loadtests.drills.aws_access import AwsAccess
-from loadtests.drills.aws_refusals import refuse_unless_fit
+from loadtests.drills.aws.access import AwsAccess
+from loadtests.drills.aws.refusals import refuse_unless_fit
+from loadtests.drills.aws.start import plan_on_aws, prepared, run_experiment
 from loadtests.drills.commands import drill
 from loadtests.drills.conductor import Conductor
 from loadtests.drills.evacuation import evacuation_plan
-from loadtests.drills.on_aws import plan_on_aws, prepared, run_experiment
 from loadtests.drills.region_loss import region_loss_plan
 from loadtests.drills.target import TargetError
 from loadtests.shapes import Step

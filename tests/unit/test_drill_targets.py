@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 from loadtests.drills.lab_access import LabAccess, RegionAccess
 from loadtests.fleet import parse_subnets, server_from
-from loadtests.lab.routing_policy import locate, location_for
+from loadtests.lab.route53.routing_policy import locate, location_for
 from shared.topology import TOPOLOGY
 
 LAB = LabAccess(

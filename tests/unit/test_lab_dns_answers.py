@@ -10,10 +10,10 @@ from dnslib import EDNS0, QTYPE, RCODE, DNSQuestion, DNSRecord
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.lab.dns import Zone, answer_bytes
-from loadtests.lab.health_checks import CalculatedCheck, EndpointCheck
-from loadtests.lab.route53_template import DnsPlan, TemplateError, read_plan
-from loadtests.lab.routing_policy import LOCATIONS, LatencyRecord, choose, locate, location_for
+from loadtests.lab.route53.dns import Zone, answer_bytes
+from loadtests.lab.route53.health_checks import CalculatedCheck, EndpointCheck
+from loadtests.lab.route53.routing_policy import LOCATIONS, LatencyRecord, choose, locate, location_for
+from loadtests.lab.route53.template import DnsPlan, TemplateError, read_plan
 from loadtests.resolver import client_subnet
 from shared.topology import TOPOLOGY
 from tests.lab.region_templates import region_template, write_templates

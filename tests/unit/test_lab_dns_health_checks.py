@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.lab.health_checks import (
+from loadtests.lab.route53.health_checks import (
     CalculatedCheck,
     CheckerView,
     EndpointCheck,

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from loadtests.lab.last_writer import Conditions, Replication, Transfer
-from loadtests.lab.versions import ABSENT, Item, Key, Version
+from loadtests.lab.replication.last_writer import Conditions, Replication, Transfer
+from loadtests.lab.replication.versions import ABSENT, Item, Key, Version
 
 EAST, WEST = "us-east-1", "us-east-2"
 TABLE = "log"

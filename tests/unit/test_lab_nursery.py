@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.lab.nursery import LIBRARIES, Nurseries
+from loadtests.lab.emulator.nursery import LIBRARIES, Nurseries
 from regions.package import PACKAGE
 
 SCRIPT = """

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from loadtests.lab.invocation import Answer, Verdict, invoke
+from loadtests.lab.polling.invocation import Answer, Verdict, invoke
 
 
 class FakeLambda:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.lab.queue_batches import (
+from loadtests.lab.polling.queue_batches import (
     FIRST_CONCURRENCY,
     Concurrency,
     GroupsInFlight,

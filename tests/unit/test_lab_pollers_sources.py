@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from loadtests.lab.event_filter import FilterError, check_pattern, passes
-from loadtests.lab.event_sources import MappingError, QueueSource, StreamSource, read_sources
+from loadtests.lab.polling.event_filter import FilterError, check_pattern, passes
+from loadtests.lab.polling.event_sources import MappingError, QueueSource, StreamSource, read_sources
 
 FUNCTION = {"Type": "AWS::Lambda::Function", "Properties": {"FunctionName": "relevo-relay"}}
 RESOURCES: dict[str, Any] = {

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtests.lab.event_sources import INFINITE, StreamSource
-from loadtests.lab.lane import Lane
-from loadtests.lab.stream_batches import (
+from loadtests.lab.polling.event_sources import INFINITE, StreamSource
+from loadtests.lab.polling.lane import Lane
+from loadtests.lab.polling.stream_batches import (
     LONGEST_BACKOFF_SECONDS,
     Batch,
     Record,

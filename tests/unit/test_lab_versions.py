@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from loadtests.lab.versions import ABSENT, Key, StreamRecord, fingerprint, read_version, written_at
+from loadtests.lab.replication.versions import ABSENT, Key, StreamRecord, fingerprint, read_version, written_at
 
 
 def test_the_time_of_a_write_is_the_sequence_numbers_when_it_agrees_with_the_creation_time() -> None:

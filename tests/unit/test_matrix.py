@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from loadtests.drills import matrix_judge
 from loadtests.drills.evidence import Evidence
 from loadtests.drills.freshness import Sighting
-from loadtests.drills.matrix import FAULTS, PHASES, Cell, all_cells, chosen_cells
-from loadtests.drills.matrix_course import CellRun
-from loadtests.drills.matrix_judge import CellResult, judge_cell
-from loadtests.drills.matrix_report import show_matrix, words_of, write_matrix
-from loadtests.drills.matrix_run import read_matrix
+from loadtests.drills.matrix import judge as matrix_judge
+from loadtests.drills.matrix.cells import FAULTS, PHASES, Cell, all_cells, chosen_cells
+from loadtests.drills.matrix.course import CellRun
+from loadtests.drills.matrix.judge import CellResult, judge_cell
+from loadtests.drills.matrix.report import show_matrix, words_of, write_matrix
+from loadtests.drills.matrix.run import read_matrix
 from loadtests.drills.tracker import Arrivals
-from loadtests.lab.faults import KINDS
+from loadtests.lab.faults.injection import KINDS
 from loadtests.ledger import Arrival, Try
 from shared.slo import BY_NAME
 from shared.topology import TOPOLOGY

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from loadtests.lab.strong_store import keep_tables_in
+from loadtests.lab.emulator.strong_store import keep_tables_in
 from shared.topology import TOPOLOGY
 
 LOG, VIEW = TOPOLOGY.order_log_table, TOPOLOGY.order_view_table
