@@ -56,8 +56,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EdgeLab]:
             ttl_seconds=1,
             check_interval_seconds=0.2,
         )
-        for name in ("dns", "edge"):
-            stack.enter_context(lab_process(name, lab_file))
+        for module in ("route53.dns", "edge"):
+            stack.enter_context(lab_process(module, lab_file))
         found = EdgeLab(regions, lab_file)
         eventually(lambda: found.served_by() == EAST, what="the edge")
         yield found
