@@ -101,7 +101,7 @@ def test_the_table_names_the_folders_that_there_are() -> None:
     tracked = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     assert {name for name, _ in folders} == tracked
     for name, text in folders:
-        for inside in re.findall(r"`([\w.]+/|[\w.]+\.py)`", text):
+        for inside in re.findall(r"`([\w./]+/|[\w./]+\.py)`", text):
             assert (ROOT / name / inside).exists(), inside
 
 
