@@ -13,6 +13,7 @@ from typing import Any
 from zipfile import ZipFile
 
 import pytest
+from ministack.services import dynamodb
 
 from loadtests.lab.emulator import emulated_services, gateway, workers
 from loadtests.lab.faults import slow_functions
@@ -276,3 +277,44 @@ def test_what_a_function_reserves_limits_its_versions_too() -> None:
     emulated_services.reserve_for_versions(service)
     assert service._reserved_concurrency({"config": {}}, {"FunctionName": "f"}) == 1
     assert service._reserved_concurrency({"config": {}}, {"FunctionName": "deleted meanwhile"}) is None
+
+
+ITEM = {"pk": {"S": "ORDER#1"}, "sk": {"S": "ROW"}, "count": {"N": "3"}, "tags": {"L": [{"S": "a"}]}}
+VALUES = {":pk": {"S": "ORDER#1"}, ":low": {"N": "1"}, ":high": {"N": "5"}, ":a": {"S": "a"}}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "pk = :pk",
+        "#pk = :pk AND begins_with(sk, :a)",
+        "attribute_not_exists(pk) OR #count < :high",
+        "NOT (contains(tags, :a) AND #count BETWEEN :low AND :high)",
+        "#count BETWEEN :high AND :low",
+        "size(tags) > :low",
+        "pk = :missing",
+        "#missing = :pk",
+        "pk = ",
+        "((pk = :pk))",
+        "",
+    ],
+)
+def test_an_expression_that_was_read_before_holds_or_fails_as_it_does_at_first(
+    monkeypatch: pytest.MonkeyPatch, expression: str
+) -> None:
+    monkeypatch.setattr(dynamodb, "_evaluate_condition", dynamodb._evaluate_condition)
+    names = {"#pk": "pk", "#count": "count"}
+
+    def outcomes() -> list[Any]:
+        found: list[Any] = []
+        for item in (ITEM, {}, ITEM | {"pk": {"S": "other"}, "sk": {"S": "a-row"}, "count": {"N": "9"}}):
+            for slot in ("ConditionExpression", "KeyConditionExpression"):
+                try:
+                    found.append(dynamodb._evaluate_condition(expression, item, VALUES, names, slot))
+                except ValueError as error:
+                    found.append(str(error))
+        return found
+
+    as_shipped = outcomes()
+    emulated_services.remember_expressions(dynamodb)
+    assert [outcomes(), outcomes()] == [as_shipped, as_shipped]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
 from contextvars import ContextVar
-from functools import lru_cache
 from typing import Any, Final
 
 SCHEDULE_LOOK_SECONDS: Final = 0.5
 SCHEDULED_EVENT_SECONDS: Final = 60.0
 ASYNCHRONOUS_CALL_SECONDS: Final = 6 * 3600.0
 PRINCIPAL_SECONDS: Final = 1.0
+EXPRESSIONS: Final = 1024  # the product has some thirty
 LATEST: Final = "$LATEST"
 KEY: Final = "usageIdentifierKey"
 
@@ -141,5 +142,18 @@ def remember_principals(iam_evaluator: Any) -> None:
 
 
 def remember_expressions(dynamodb: Any) -> None:
-    """Check the grammar of an expression once: it was checked anew for each item that a query looks at."""
-    dynamodb._condition_syntax_error = lru_cache(1024)(dynamodb._condition_syntax_error)  # noqa: SLF001
+    """Read an expression and check its form once: both were done anew for each item that a query looks at."""
+    evaluate = dynamodb._evaluate_condition  # noqa: SLF001
+    read: dict[tuple[str, str], Any] = {}
+
+    def evaluate_again(expr: str, item: Any, values: Any, names: Any, slot: str = "ConditionExpression") -> Any:
+        if (tokens := read.get((expr, slot))) is not None:
+            with contextlib.suppress(Exception):  # whatever is wrong is said below, in the service's words
+                return dynamodb._ExprEval(tokens, item, values, names).evaluate()  # noqa: SLF001
+        holds = evaluate(expr, item, values, names, slot)
+        # The bounds of a BETWEEN are values, and are checked each time.
+        if expr and "between" not in expr.lower() and len(read) < EXPRESSIONS:
+            read[expr, slot] = dynamodb._tokenize(expr)  # noqa: SLF001
+        return holds
+
+    dynamodb._evaluate_condition = evaluate_again  # noqa: SLF001

@@ -49,7 +49,7 @@ CHANGES: Final = (
     "requests whose client hung up while the Region was frozen are dropped when it returns",
     "a FIFO topic made by CloudFormation keeps its message groups and deduplicates, also in batches",
     "keys of usage plans come from the authorizer, as the template says; a plan's day begins with its first request",
-    "the grammar of an expression is checked once, not for each item that a query looks at",
+    "an expression is read, and its form checked, once and not for each item that a query looks at",
     "what the policies of a role say is remembered for a second, instead of being parsed twice in each call",
     "what IAM says to the calls of a function is written down, once each, for a test to judge",
     "uvicorn serves MiniStack instead of hypercorn: half the time of each call went into parsing HTTP in Python",
