@@ -12,7 +12,7 @@ from regions.objectives import API_NAMESPACE, STAGE, bad_share
 from regions.signals import MINUTE, NAMESPACE, metric
 from shared.alarms import ALARMS, PREFIX
 from shared.slo import ALARM_LIMITS, BUDGET_OBJECTIVES, LATENCY_MS
-from shared.topology import PARTS, STATUSES, Topology, dead_letter_queue_name, function_name, queue_name
+from shared.topology import PARTS, STATUSES, Topology, function_name, queue_name
 
 WIDTH = 24
 
@@ -127,11 +127,7 @@ def _pipeline(topology: Topology) -> list[cloudwatch.IWidget]:
             label=queue,
         )
 
-    given_up = [
-        *(depth(dead_letter_queue_name(status)) for status in STATUSES),
-        depth(topology.relay_failures_queue),
-        depth(topology.webhook_dead_letter_queue),
-    ]
+    given_up = [depth(queue) for queue in topology.dead_letter_queues.values()]
     behind = _of_function("IteratorAge", "relay", "Maximum")
     worked = [
         metric(name, of={"service": "sentinel"}, namespace=NAMESPACE, statistic="Sum", label=name)

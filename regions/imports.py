@@ -1,14 +1,16 @@
-"""Files of orders: this Region's import bucket and the importer that S3 calls for each file in it."""
+"""Files of orders: this Region's import bucket, the importer that S3 calls for each file in it, and what it gave up."""
 
 from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda_destinations as destinations
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
+from regions.queues import failure_destination
 from regions.replica import Replicas, allow
 from regions.transport import refuse_plain_http
 from shared.adapters.import_files import INBOX, RESULTS
@@ -57,6 +59,12 @@ class Imports(Construct):
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
         )
         self.function.allow(["lambda:InvokeFunction"], itself)
+        # A destination and no dead-letter queue of the function: it belongs to the alias, whichever version is live,
+        # and tells with the event why it was given up (tries, age) and what the last try raised.
+        self.dead_letters = failure_destination(
+            self, "DeadLetters", topology.import_dead_letter_queue, on_aws=surroundings.on_aws
+        )
+        self.function.live.configure_async_invoke(on_failure=destinations.SqsDestination(self.dead_letters))
         told_by_s3 = iam.ServicePrincipal("s3.amazonaws.com")
         self.function.live.add_permission(
             "S3", principal=told_by_s3, source_arn=arn, source_account=cdk.Stack.of(self).account

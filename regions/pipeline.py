@@ -16,7 +16,7 @@ from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
-from regions.queues import queue
+from regions.queues import failure_destination, queue
 from regions.replica import Replicas, allow, table_arn
 from regions.transport import refuse_plain_http
 from regions.webhooks import Webhooks, allow_on_settings
@@ -88,13 +88,8 @@ class Relay(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         topology = surroundings.topology
-        # A stream's failure destination takes no FIFO queue. It gets positions in the stream, not records.
-        self.failures = queue(self, "Failures", topology.relay_failures_queue, on_aws=surroundings.on_aws)
-        cdk.Validations.of(self.failures).acknowledge(
-            cdk.Acknowledgment(
-                id="AwsSolutions-SQS3", reason="This is the dead-letter destination of the stream; nothing consumes it."
-            )
-        )
+        # It gets positions in the stream, not records.
+        self.failures = failure_destination(self, "Failures", topology.relay_failures_queue, on_aws=surroundings.on_aws)
         self.function = ProductFunction(
             self,
             "Function",

@@ -45,3 +45,14 @@ def queue(
     )
     refuse_plain_http(made, where=on_aws)
     return made
+
+
+def failure_destination(scope: Construct, construct_id: str, name: str, *, on_aws: cdk.CfnCondition) -> sqs.Queue:
+    """Make the queue for what Lambda gave up; it takes no FIFO queue."""
+    made = queue(scope, construct_id, name, on_aws=on_aws)
+    cdk.Validations.of(made).acknowledge(
+        cdk.Acknowledgment(
+            id="AwsSolutions-SQS3", reason="This is where Lambda puts what it gave up; nothing consumes it."
+        )
+    )
+    return made

@@ -26,7 +26,7 @@ from regions.signals import (
 )
 from shared.alarms import ALARM, Alarm
 from shared.slo import ALARM_LIMITS
-from shared.topology import LIST_INDEX, PENDING_INDEX, STATUSES, Topology, dead_letter_queue_name, function_name
+from shared.topology import LIST_INDEX, PENDING_INDEX, RELAY, STATUSES, Topology, function_name
 
 REGION_IMPAIRED = ALARM["region-impaired"]
 PROCESSORS = tuple(f"processor_{status}" for status in STATUSES)
@@ -157,14 +157,17 @@ def late(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]:
 
 def dead_letters(signals: Signals, topology: Topology) -> list[cloudwatch.Alarm]:
     alarm = ALARM["dead-letters"]
-    queues = {status: dead_letter_queue_name(status) for status in STATUSES}
-    queues["webhooks"] = topology.webhook_dead_letter_queue
     return [
-        *(_filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm) for part, queue in queues.items()),
+        *(
+            _filled(signals, f"dead-letters-{part}".replace("_", "-"), queue, alarm)
+            for part, queue in topology.dead_letter_queues.items()
+            if part != RELAY  # that one makes the view late, and is watched there
+        ),
         _happened(
             signals,
             "import-given-up",
-            # However it ended: tried too often, no right to write its result, or a chain that Lambda stopped.
+            # However it ended: tried too often, no right to write its result, or a chain that Lambda stopped. Beside
+            # the queue's depth, since it is counted too when the event could not be put into the queue.
             metric(
                 "AsyncEventsDropped",
                 of={"FunctionName": function_name("importer")},

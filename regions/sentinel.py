@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from regions.functions import ProductFunction, Surroundings
 from regions.order_view import OrderView
-from regions.pipeline import Pipeline
+from regions.pipeline import Announcer
 from regions.replica import Replicas, allow
 from regions.webhooks import allow_on_settings
 from shared.topology import PENDING_INDEX
@@ -26,7 +29,8 @@ class Sentinel(Construct):
         surroundings: Surroundings,
         replicas: Replicas,
         view: OrderView,
-        pipeline: Pipeline,
+        announcer: Announcer,
+        dead_letters: Sequence[sqs.Queue],
     ) -> None:
         super().__init__(scope, construct_id)
         self.function = ProductFunction(
@@ -43,10 +47,8 @@ class Sentinel(Construct):
         allow_on_settings(replicas, self.function, "Query")
         view.allow(self.function, "GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem")
         view.allow_query(self.function, PENDING_INDEX)
-        pipeline.announcer.allow(self.function)
-        self.function.allow(
-            ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], *(queue.queue_arn for queue in pipeline.dead_letters)
-        )
+        announcer.allow(self.function)
+        self.function.allow(["sqs:GetQueueAttributes", "sqs:GetQueueUrl"], *(queue.queue_arn for queue in dead_letters))
         # A look that could not start is not made up for: the next minute brings a fresh one.
         self.function.live.configure_async_invoke(retry_attempts=0, max_event_age=cdk.Duration.minutes(1))
         events.Rule(

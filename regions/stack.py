@@ -47,15 +47,16 @@ class RegionStack(cdk.Stack):
         view = OrderView(self, "OrderView", topology=topology)
         keyring = Keyring(self, "Keyring", topology=topology)
         pipeline = Pipeline(self, "Pipeline", surroundings=surroundings, replicas=replicas, view=view)
+        imports = Imports(self, "Imports", surroundings=surroundings, replicas=replicas, view=view)
         Sentinel(
             self,
             "Sentinel",
             surroundings=surroundings,
             replicas=replicas,
             view=view,
-            pipeline=pipeline,
+            announcer=pipeline.announcer,
+            dead_letters=[*pipeline.dead_letters, imports.dead_letters],
         )
-        Imports(self, "Imports", surroundings=surroundings, replicas=replicas, view=view)
         zone = hosted_zone(self, topology)
         api_function = _api_function(self, surroundings, replicas, view, keyring)
         api = Api(

@@ -18,10 +18,10 @@ from runbooks.asking import AsJson, RegionArgument, Yes, reason_of, refuse
 from runbooks.healthy_side import CLOCK_MARGIN, HEARTBEATS, HealthySide, wait_for
 from runbooks.target import current_target
 from shared.adapters.control import RegisterTakenError
-from shared.adapters.dead_letter_queues import WEBHOOKS, DeadLetterQueues
+from shared.adapters.dead_letter_queues import DeadLetterQueues
 from shared.adapters.peer import peer_serves
 from shared.domain.instants import day_in_bogota
-from shared.topology import STATUSES, TOPOLOGY
+from shared.topology import IMPORTS, STATUSES, TOPOLOGY, WEBHOOKS
 
 # A Region that comes back works off what it missed; before TimeScale, but never less than the lab needs for it.
 CATCH_UP_SECONDS: Final = 120.0
@@ -69,9 +69,12 @@ class Return:
         return counts
 
     def dead_letters(self) -> dict[str, int]:
-        """Messages in its dead-letter queues; empty ones are left out. A client's deaf receiver keeps no Region out."""
+        """Messages in its dead-letter queues; empty ones are left out.
+
+        A client's deaf receiver keeps no Region out, nor does a file: a drained Region imports none.
+        """
         depths = self._dead_letters.depths()
-        return {queue: depth for queue, depth in depths.items() if depth and queue != WEBHOOKS}
+        return {queue: depth for queue, depth in depths.items() if depth and queue not in (WEBHOOKS, IMPORTS)}
 
 
 def readmit(

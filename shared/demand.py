@@ -66,8 +66,8 @@ NEW_TABLE_READS: Final = 12000.0
 # Lambda keeps five receives waiting at each queue, 20 seconds long, when there is nothing to receive.
 IDLE_RECEIVES_OF_QUEUE: Final = 5 / 20
 IDLE_RECEIVES_PER_SECOND: Final = len(STATUSES) * IDLE_RECEIVES_OF_QUEUE
-# The sentinel counts what lies in each dead-letter queue, the webhooks' and the relay's too, once a minute.
-DEPTHS_PER_SECOND: Final = (len(STATUSES) + 2) / 60
+# The sentinel counts what lies in each dead-letter queue once a minute.
+DEPTHS_PER_SECOND: Final = len(TOPOLOGY.dead_letter_queues) / 60
 
 
 @dataclass(frozen=True)

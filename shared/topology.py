@@ -17,6 +17,10 @@ EVERYONES_PLAN: Final = "everyone"
 # Of the order view: the newest orders first, and work that is left to do.
 LIST_INDEX: Final = "list"
 PENDING_INDEX: Final = "pending"
+# What lies in dead-letter queues beside the messages of each status: given-up stream records, calls, files of orders.
+RELAY: Final = "relay"
+WEBHOOKS: Final = "webhooks"
+IMPORTS: Final = "imports"
 
 Consistency = Literal["eventual", "strong"]
 
@@ -126,6 +130,7 @@ class Topology:
     relay_failures_queue: str = "relevo-relay-failures"
     webhook_queue: str = "relevo-webhooks"
     webhook_dead_letter_queue: str = "relevo-webhooks-dlq"
+    import_dead_letter_queue: str = "relevo-imports-dlq"
 
     # Shape of the read model.
     list_bucket_seconds: int = 60  # width of one time bucket of the order list
@@ -194,6 +199,16 @@ class Topology:
     def import_bucket(self, region: str) -> str:
         """Where a Region takes files of orders."""
         return f"{self.domain.replace('.', '-')}-import-{region}"
+
+    @property
+    def dead_letter_queues(self) -> dict[str, str]:
+        """Names of all of a Region's dead-letter queues, by what lies there."""
+        return {
+            **{status: dead_letter_queue_name(status) for status in STATUSES},
+            RELAY: self.relay_failures_queue,
+            WEBHOOKS: self.webhook_dead_letter_queue,
+            IMPORTS: self.import_dead_letter_queue,
+        }
 
     @property
     def region_names(self) -> tuple[str, ...]:

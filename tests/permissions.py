@@ -5,7 +5,7 @@ tests/infra holds the templates against it; tests/component holds against it wha
 
 from __future__ import annotations
 
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
+from shared.topology import STATUSES, TOPOLOGY, queue_name
 
 LOG = "arn:aws:dynamodb:{region}:${{AWS::AccountId}}:table/relevo-order-log"
 PEER_LOG = "arn:aws:dynamodb:{peer}:${{AWS::AccountId}}:table/relevo-order-log"
@@ -36,9 +36,6 @@ def queue(name: str) -> str:
     return f"${{{{Queue:{name}.Arn}}}}"
 
 
-DEAD_LETTER_QUEUES = (
-    *map(dead_letter_queue_name, STATUSES), TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_dead_letter_queue,
-)  # fmt: skip
 PROCESSOR: Grants = {LOG: on_dynamodb("GetItem", "PutItem"), PEER_LOG: on_dynamodb("GetItem")}
 CALLED: dict[str, Grants] = {
     "api": {
@@ -64,7 +61,10 @@ CALLED: dict[str, Grants] = {
         CONTROL: on_dynamodb("GetItem", "PutItem"),
         VIEW: on_dynamodb("GetItem", "BatchGetItem", "Query", "PutItem", "BatchWriteItem", "UpdateItem"),
         PENDING: on_dynamodb("Query"),
-        **{name: {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"} for name in map(queue, DEAD_LETTER_QUEUES)},
+        **{
+            name: {"sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+            for name in map(queue, TOPOLOGY.dead_letter_queues.values())
+        },
         **ANNOUNCE,
     },
     "webhook": {
@@ -91,12 +91,14 @@ POLLED = {
     "sqs:GetQueueAttributes",
     "sqs:GetQueueUrl",
 }
-# Lambda's pollers and its failure destination act with the function's role; the CDK's event sources grant these.
+GIVEN_UP = {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"}
+# Lambda's pollers and its failure destinations act with the function's role; the CDK grants these.
 BY_LAMBDA: dict[str, Grants] = {
     "relay": {
         STREAM: on_dynamodb("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams"),
-        queue(TOPOLOGY.relay_failures_queue): {"sqs:SendMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl"},
+        queue(TOPOLOGY.relay_failures_queue): GIVEN_UP,
     },
     **{f"processor_{status}": {queue(queue_name(status)): POLLED} for status in STATUSES},
     "webhook": {queue(TOPOLOGY.webhook_queue): POLLED},
+    "importer": {queue(TOPOLOGY.import_dead_letter_queue): GIVEN_UP},
 }

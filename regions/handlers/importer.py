@@ -19,7 +19,9 @@ from regions.handlers import requests, runtime
 from regions.handlers.registration import register
 from regions.handlers.runtime import logger
 from shared.adapters.import_files import (
+    GIVEN_UP,
     INBOX,
+    RUNNING,
     FileGoneError,
     ImportFiles,
     Progress,
@@ -61,7 +63,7 @@ class StoppedError(Exception):
 
 
 class GivenUpError(Exception):
-    """The importer ended in the middle of this file too often. Raised so that Lambda counts the event as dropped."""
+    """The importer ended in the middle of this file too often. Raised so that Lambda keeps the event for a redrive."""
 
 
 @logger.inject_lambda_context(clear_state=True)
@@ -126,7 +128,9 @@ class Import:
         """Find out what is left to do: S3 may tell twice or late, and Lambda tries again what ended in the middle."""
         before = self.files.progress(self.key)
         if before is not None and before.import_id == self.progress.import_id:
-            if before.complete:
+            # People send a given-up event again; what Lambda delivers once more has the old request id.
+            redriven = before.state == GIVEN_UP and before.request_id != self.request_id
+            if before.complete and not redriven:
                 return "nothing to do"
             self.progress = before
         elif before is not None and is_newer(before.import_id, than=self.progress.import_id):
@@ -134,6 +138,7 @@ class Import:
         now = self.progress
         if now.request_id != self.request_id:
             now.request_id, now.attempt, now.attempted_from = self.request_id, 0, now.offset
+            now.state, now.complete, now.reason = RUNNING, False, ""
         now.attempt += 1
         if now.attempt == LAST_ATTEMPT:
             return "last attempt"
@@ -147,7 +152,7 @@ class Import:
             return
         reason = f"the importer ended {LAST_ATTEMPT - 1} times near line {self.progress.line}; its log says why"
         self._remember_errors()
-        self._end("failed", reason)
+        self._end(GIVEN_UP, reason)
         raise GivenUpError(f"{self.progress.import_id}: {reason}")
 
     def _check(self) -> None:

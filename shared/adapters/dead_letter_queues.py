@@ -1,16 +1,14 @@
-"""Counts what lies in this Region's dead-letter queues: of each status, the stream's failures, and webhooks."""
+"""Counts what lies in this Region's dead-letter queues."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name
+from shared.topology import TOPOLOGY
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
-RELAY: Final = "relay"
-WEBHOOKS: Final = "webhooks"
 DEPTH: Final = "ApproximateNumberOfMessages"
 
 
@@ -22,13 +20,8 @@ class DeadLetterQueues:
         self._urls: dict[str, str] = {}
 
     def depths(self) -> dict[str, int]:
-        """Messages by status, those that the relay gave up, and webhooks; about, as SQS counts."""
-        names = {
-            **{status: dead_letter_queue_name(status) for status in STATUSES},
-            RELAY: TOPOLOGY.relay_failures_queue,
-            WEBHOOKS: TOPOLOGY.webhook_dead_letter_queue,
-        }
-        return {queue: self._depth(name) for queue, name in names.items()}
+        """Messages by what they are, as `Topology.dead_letter_queues` has them; about, as SQS counts."""
+        return {queue: self._depth(name) for queue, name in TOPOLOGY.dead_letter_queues.items()}
 
     def _depth(self, name: str) -> int:
         if name not in self._urls:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 INBOX: Final = "inbox/"
 RESULTS: Final = "results/"
 RANGE_BYTES: Final = 1024 * 1024
+RUNNING: Final = "running"
+GIVEN_UP: Final = "failed"  # the importer ended in the middle of it too often
 ERROR_COLUMNS: Final = ("line", "column", "reason", "row")
 END: Final = "end"  # stands in the column `line` of the last row of a complete file of errors
 
@@ -41,7 +43,7 @@ class Progress:
     size: int
     started_at: str
     updated_at: str
-    state: str = "running"  # then "finished", or "refused", "stopped" or "failed" with a reason
+    state: str = RUNNING  # then "finished", or "refused", "stopped" or "failed" with a reason
     complete: bool = False
     reason: str = ""
     rows: int = 0

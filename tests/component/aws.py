@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 
 from shared.adapters import clients
-from shared.topology import LIST_INDEX, LIVE, PENDING_INDEX, STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
+from shared.topology import LIST_INDEX, LIVE, PENDING_INDEX, TOPOLOGY, function_name
 
 REGION, PEER = "us-east-1", "us-east-2"
 KEYS = {"K1": "first-key-of-the-keyring-of-the-tests", "K2": "second-key-of-the-keyring-of-the-tests"}
@@ -64,11 +64,9 @@ def dead_letter_queues() -> Iterator[dict[str, str]]:
     sqs = clients.sqs()
     fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
     urls = {
-        status: sqs.create_queue(QueueName=dead_letter_queue_name(status), Attributes=fifo)["QueueUrl"]
-        for status in STATUSES
+        queue: sqs.create_queue(QueueName=name, Attributes=fifo if name.endswith(".fifo") else {})["QueueUrl"]
+        for queue, name in TOPOLOGY.dead_letter_queues.items()
     }
-    urls["webhooks"] = sqs.create_queue(QueueName=TOPOLOGY.webhook_dead_letter_queue)["QueueUrl"]
-    urls["relay"] = sqs.create_queue(QueueName=TOPOLOGY.relay_failures_queue)["QueueUrl"]
     try:
         yield urls
     finally:
@@ -86,16 +84,21 @@ def _keyed(partition: str, sort: str) -> dict[str, Any]:
 def create_importer() -> None:
     """The import bucket, and a function behind the importer's alias: what is called is counted, nothing runs."""
     clients.s3().create_bucket(Bucket=TOPOLOGY.import_bucket(REGION))
+    create_function("importer", iam=boto3.client("iam"), functions=clients.functions())
+
+
+def create_function(part: str, *, iam: Any, functions: Any) -> None:
+    """A function with its alias; it does nothing."""
+    name = function_name(part)
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    role = boto3.client("iam").create_role(RoleName="importer", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    role = iam.create_role(RoleName=part, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     package = io.BytesIO()
     zipfile.ZipFile(package, "w").close()
-    functions = clients.functions()
     functions.create_function(
-        FunctionName=function_name("importer"), Runtime="python3.13", Role=role, Handler="a.b", Publish=True,
+        FunctionName=name, Runtime="python3.13", Role=role, Handler="a.b", Publish=True,
         Code={"ZipFile": package.getvalue()},
     )  # fmt: skip
-    functions.create_alias(FunctionName=function_name("importer"), Name=LIVE, FunctionVersion="1")
+    functions.create_alias(FunctionName=name, Name=LIVE, FunctionVersion="1")
 
 
 def create_resources() -> dict[str, str]:

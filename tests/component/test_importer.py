@@ -270,10 +270,10 @@ def test_two_files_have_two_results(importing: RegionUnderTest) -> None:
 def deadly(importing: RegionUnderTest, monkeypatch: pytest.MonkeyPatch) -> RegionUnderTest:
     """A Region whose importer dies at the order CE-60."""
     module = importing.module("importer")
-    command_of = module.command_of
+    module.DEADLY, command_of = {"CE-60"}, module.command_of
 
     def die(entry: Any, **more: Any) -> Any:
-        if entry.rows[0].cells["order_id"] == "CE-60":
+        if entry.rows[0].cells["order_id"] in module.DEADLY:
             raise MemoryError
         return command_of(entry, **more)
 
@@ -310,8 +310,28 @@ def test_a_file_that_kills_the_importer_ends_visibly(deadly: RegionUnderTest) ->
     assert (found["state"], found["complete"], found["rows"]) == ("failed", True, 45)
     assert "near line 47" in found["reason"]
     assert errors(deadly)[-1][0] == "end"
-    deadly.importer(told)
+    deadly.module("importer").DEADLY.clear()
+    deadly.importer(told, request_id="next")  # as Lambda may: events come at least once
     assert result(deadly) == found
+
+
+def test_a_file_that_was_given_up_goes_on_when_people_send_its_event_again(deadly: RegionUnderTest) -> None:
+    told = deadly.put_file(KEY, orders(100).replace("CE-9,created", "CE-9,lost").encode())
+    deadly.importer(told, seconds=1)
+    attempts_at(deadly, told, "first")
+    with pytest.raises(deadly.module("importer").GivenUpError):
+        deadly.importer(told, request_id="first")
+    with pytest.raises(MemoryError):
+        deadly.importer(told, request_id="too early")
+    assert (result(deadly)["state"], result(deadly)["complete"], result(deadly)["reason"]) == ("running", False, "")
+    deadly.module("importer").DEADLY.clear()
+    deadly.importer(told, request_id="mended")
+    done = result(deadly)
+    assert (done["state"], done["rows"], done["created"] + done["repeats"], done["failed"]) == ("finished", 100, 99, 1)
+    assert [row[0] for row in errors(deadly)[1:]] == ["11", "end"]
+    assert len(deadly.log_items("event")) == 99
+    deadly.importer(told)
+    assert result(deadly) == done
 
 
 def test_too_many_errors_stop_the_import(importing: RegionUnderTest) -> None:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from shared.topology import live_function
+
 # Property that names a resource of each type; references to it are rendered as "<type's last word>:<name>".
 NAMED_BY = {
     "AWS::DynamoDB::Table": "TableName",
@@ -54,6 +56,15 @@ class Template:
     def functions(self) -> dict[str, Any]:
         """Functions by their own names."""
         return {found["FunctionName"]: found for found in self.of_type("AWS::Lambda::Function").values()}
+
+    def asynchronous(self, part: str) -> dict[str, Any]:
+        """How the alias of this function is called asynchronously, if anything is said of it."""
+        (found,) = [
+            found
+            for found in self.of_type("AWS::Lambda::EventInvokeConfig").values()
+            if self.render(found["Qualifier"]) == f"part 7 of ${{Alias:{live_function(part)}}}"
+        ]
+        return found
 
     def render(self, value: Any) -> str:
         """An intrinsic as text; references read as ``${Table:relevo-order-view.Arn}`` or ``${AWS::AccountId}``."""

@@ -12,7 +12,7 @@ import pytest
 
 from shared.alarms import ALARM, ALARMS
 from shared.slo import ALARM_LIMITS, AVAILABILITY, BUDGET_OBJECTIVES, BURN_WINDOWS, LATENCY, LATENCY_MS
-from shared.topology import STATUSES, TOPOLOGY, dead_letter_queue_name, function_name
+from shared.topology import TOPOLOGY, function_name
 from tests.infra.alarm_states import AlarmStates
 from tests.infra.templates import Template
 from tests.written_metrics import MODULES, gauges_of_a_look, written_by
@@ -191,9 +191,11 @@ def test_limits_leave_the_product_time_to_help_itself() -> None:
     assert ALARM_LIMITS.peer_oldest_pending_seconds > TOPOLOGY.drained_takeover_after_seconds
 
 
-def test_every_dead_letter_queue_is_watched(alarms: AlarmStates) -> None:
-    expected = {dead_letter_queue_name(status) for status in STATUSES}
-    expected |= {TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_dead_letter_queue}
+def test_every_dead_letter_queue_is_watched(alarms: AlarmStates, template: Template) -> None:
+    """Those are all queues that have none themselves."""
+    queues = template.of_type("AWS::SQS::Queue").values()
+    expected = {found["QueueName"] for found in queues if "RedrivePolicy" not in found}
+    assert set(TOPOLOGY.dead_letter_queues.values()) == expected  # counted, shown, and told by commands
     members = alarms.members(ALARM["dead-letters"].alarm_name)
     found = {
         of["QueueName"]: alarms.signals[name]

@@ -34,3 +34,38 @@ def test_s3_calls_the_importers_alias_for_what_comes_in_and_never_for_its_result
     (name,) = (name for name, it in permissions.items() if it["Principal"] == "s3.amazonaws.com")
     assert template.render(permissions[name]["SourceArn"]) == arn
     assert name in listed(found["DependsOn"])  # S3 tries it out when the bucket is made
+
+
+def test_what_lambda_gives_up_of_a_file_is_kept_with_its_reason(template: Template) -> None:
+    """The importer counts on Lambda's three attempts, so nothing may be said of them."""
+    found = template.asynchronous("importer")
+    (kept,) = found["DestinationConfig"].values()
+    assert set(found["DestinationConfig"]) == {"OnFailure"}
+    assert template.render(kept["Destination"]) == f"${{Queue:{TOPOLOGY.import_dead_letter_queue}.Arn}}"
+    assert not {"MaximumRetryAttempts", "MaximumEventAgeInSeconds"} & set(found)
+    (queue,) = (
+        it
+        for it in template.of_type("AWS::SQS::Queue").values()
+        if it["QueueName"] == TOPOLOGY.import_dead_letter_queue
+    )
+    assert "FifoQueue" not in queue  # a destination may be none
+    # The file is there as long as its event.
+    assert queue["MessageRetentionPeriod"] < TOPOLOGY.imports.days_kept * 24 * 3600
+
+
+def test_the_importer_may_write_to_the_queue_before_lambda_checks_that_it_may(template: Template) -> None:
+    (function,) = (
+        it for it in template.resources.values() if it.get("Properties", {}).get("FunctionName") == "relevo-importer"
+    )
+    policies = [
+        name for name in listed(function["DependsOn"]) if template.resources[name]["Type"] == "AWS::IAM::Policy"
+    ]
+    assert template.asynchronous("importer")["FunctionName"]["Ref"] in template.resources
+    rendered = [
+        template.render(resource)
+        for name in policies
+        for statement in template.resources[name]["Properties"]["PolicyDocument"]["Statement"]
+        if "sqs:SendMessage" in statement["Action"]
+        for resource in listed(statement["Resource"])
+    ]
+    assert rendered == [f"${{Queue:{TOPOLOGY.import_dead_letter_queue}.Arn}}"]

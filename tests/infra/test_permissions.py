@@ -138,7 +138,8 @@ def test_only_alarms_of_this_account_tell_people(template: Template, region: str
 
 def test_queues_and_the_topic_refuse_plain_http_on_aws(template: Template) -> None:
     policies = template.of_type("AWS::SQS::QueuePolicy") | template.of_type("AWS::SNS::TopicPolicy")
-    assert len(policies) == 2 * len(STATUSES) + 6  # the stream's failures, two of webhooks, and three topics
+    # The stream's failures, two of webhooks, the files that were given up, and three topics.
+    assert len(policies) == 2 * len(STATUSES) + 7
     for policy in policies.values():
         first = policy["PolicyDocument"]["Statement"][0]["Fn::If"]
         assert first[0] == "OnAws"

@@ -44,6 +44,7 @@ def test_there_is_one_fifo_queue_and_one_fifo_dead_letter_queue_per_status(
     others = set(queues) - {name(status) for status in STATUSES for name in (queue_name, dead_letter_queue_name)}
     assert others == {
         TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_queue, TOPOLOGY.webhook_dead_letter_queue,
+        TOPOLOGY.import_dead_letter_queue,
     }  # fmt: skip
 
 
@@ -144,8 +145,7 @@ def test_the_sentinel_starts_every_minute_without_making_up_for_missed_looks(tem
     assert rule["ScheduleExpression"] == "rate(1 minute)"
     (target,) = rule["Targets"]
     assert template.render(target["Arn"]) == f"${{Alias:{live_function('sentinel')}}}"
-    invoke = template.only("AWS::Lambda::EventInvokeConfig")
-    assert template.render(invoke["Qualifier"]) == f"part 7 of ${{Alias:{live_function('sentinel')}}}"
+    invoke = template.asynchronous("sentinel")
     assert invoke["MaximumRetryAttempts"] == 0
     assert invoke["MaximumEventAgeInSeconds"] == 60
     assert template.functions()[function_name("sentinel")]["ReservedConcurrentExecutions"] == 1

@@ -36,6 +36,7 @@ NOT_HERE = {
         ("webhook", f"sqs:{action}", "*"): "the lab's poller plays Lambda's with a key of its own"
         for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl")
     },
+    ("importer", "sqs:*", "*"): "the emulator plays Lambda's failure destination without asking IAM",
     ("importer", "lambda:InvokeFunction", "*"): "a file that takes longer than an invocation",
     ("importer", "s3:GetObject", "*/results/*"): "a file that takes longer than an invocation",
     ("relay", "dynamodb:GetItem", "*/relevo-order-view"): "two relays that project one order at the same moment",

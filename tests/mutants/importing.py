@@ -47,9 +47,35 @@ MUTANTS: Final = (
         "what S3 tells twice is done once",
         "I1",
         IMPORTER,
-        '            if before.complete:\n                return "nothing to do"\n',
+        '            if before.complete and not redriven:\n                return "nothing to do"\n',
         "",
         f"{TESTS}::test_what_s3_tells_twice_is_done_once",
+    ),
+    Mutant(
+        "a given-up file goes on when its event is sent again",
+        "I1",
+        IMPORTER,
+        "if before.complete and not redriven:",
+        "if before.complete:",
+        f"{TESTS}::test_a_file_that_was_given_up_goes_on_when_people_send_its_event_again",
+    ),
+    Mutant(
+        "a given-up event that Lambda delivers once more changes nothing",
+        "I1",
+        IMPORTER,
+        "before.state == GIVEN_UP and before.request_id != self.request_id",
+        "before.state == GIVEN_UP",
+        f"{TESTS}::test_a_file_that_kills_the_importer_ends_visibly",
+    ),
+    Mutant(
+        "a file's dead letter is deleted when the importer took it",
+        "I1",
+        "runbooks/unordered_letters.py",
+        '            send(message["Body"])\n'
+        '            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])\n',
+        '            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])\n'
+        '            send(message["Body"])\n',
+        "tests/runbooks/test_redrive_of_files.py::test_an_event_of_a_file_that_nobody_takes_stays_a_dead_letter",
     ),
     Mutant(
         "an order's entries of a file are registered in their order",

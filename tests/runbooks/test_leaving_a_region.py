@@ -240,6 +240,16 @@ def test_a_region_that_does_not_answer_stays_drained_in_one_line(drained: TwoReg
     assert (done.exit_code, "stays drained" in done.output, draining(PEER)) == (1, True, HERE)
 
 
+@pytest.mark.parametrize("queue", [TOPOLOGY.webhook_dead_letter_queue, TOPOLOGY.import_dead_letter_queue])
+def test_a_deaf_receiver_and_a_file_that_a_drained_region_cannot_import_keep_no_region_out(
+    drained: TwoRegions, queue: str
+) -> None:
+    sqs = drained.client("sqs", HERE)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=queue)["QueueUrl"], MessageBody="{}")
+    done = drained.run("readmit", HERE, "--yes")
+    assert (done.exit_code, "has no dead letters" in done.output, draining(PEER)) == (0, True, "none")
+
+
 def test_dead_letters_keep_a_region_drained_until_they_are_accepted(drained: TwoRegions) -> None:
     sqs = drained.client("sqs", HERE)
     url = sqs.get_queue_url(QueueName=dead_letter_queue_name("failed"))["QueueUrl"]

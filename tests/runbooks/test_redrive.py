@@ -13,7 +13,7 @@ import pytest
 
 from runbooks import dead_letters
 from runbooks.dead_letters import Redrive, letter_of, next_move
-from runbooks.webhook_letters import send_back
+from runbooks.unordered_letters import send_back
 from shared.adapters.event_topic import message_of
 from shared.adapters.order_log import OrderLog
 from shared.domain.effects import effect_of
@@ -282,4 +282,5 @@ def test_webhook_calls_that_were_given_up_go_back_and_not_more_than_were_there(
         received += [message["Body"] for message in found]
     assert sorted(received) == sorted(bodies)
     sqs.send_message(QueueUrl=dead, MessageBody=bodies[0])
-    assert send_back(sqs, dead_letters=dead, queue=queue, at_most=0) == 0
+    assert send_back(sqs, dead_letters=dead, send=received.append, at_most=0) == 0
+    assert len(received) == len(bodies)

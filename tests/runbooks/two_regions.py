@@ -26,8 +26,8 @@ from runbooks.lab_folder import FOLDER_VARIABLE
 from runbooks.target import Target
 from shared.adapters.order_log import OrderLog
 from shared.domain.plans import EVERYONES_KEY
-from shared.topology import EVERYONES_PLAN, PLAN_PREFIX, STATUSES, TOPOLOGY, dead_letter_queue_name, queue_name
-from tests.component.aws import create_tables
+from shared.topology import EVERYONES_PLAN, PLAN_PREFIX, STATUSES, TOPOLOGY, queue_name
+from tests.component.aws import create_function, create_tables
 
 HERE, PEER = "us-east-1", "us-east-2"
 FIRST_KEY = "first-key-of-the-keyring-of-the-tests"
@@ -52,7 +52,7 @@ def moto(patch: pytest.MonkeyPatch, folder: Path) -> Iterator[None]:
             return answer(self, request)
 
     patch.setattr(BotocoreStubber, "process_request", guarded)
-    with mock_aws():
+    with mock_aws(config={"lambda": {"use_docker": False}}):
         yield
 
 
@@ -89,11 +89,14 @@ class TwoRegions:
                 log.beat(region=region, numbers=numbers, now=at or datetime.now(UTC), announced_through=None)
 
     def make_queues(self, region: str = HERE) -> None:
-        for status in STATUSES:
-            for name in (queue_name(status), dead_letter_queue_name(status)):
-                self.client("sqs", region).create_queue(QueueName=name, Attributes={"FifoQueue": "true"})
-        for name in (TOPOLOGY.relay_failures_queue, TOPOLOGY.webhook_queue, TOPOLOGY.webhook_dead_letter_queue):
-            self.client("sqs", region).create_queue(QueueName=name)
+        names = (*map(queue_name, STATUSES), TOPOLOGY.webhook_queue, *TOPOLOGY.dead_letter_queues.values())
+        for name in names:
+            kind = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+            self.client("sqs", region).create_queue(QueueName=name, Attributes=kind)
+
+    def make_importer(self, region: str) -> None:
+        """The function behind the importer's alias; it takes calls and does nothing."""
+        create_function("importer", iam=self.client("iam", region), functions=self.client("lambda", region))
 
     def make_usage_plans(self, region: str) -> None:
         """The plans and everyone's key, as the Region's stack makes them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from shared.topology import STATUSES
+from shared.topology import STATUSES, TOPOLOGY
 
 NOW: Final = "2026-11-21T20:30:00.000Z"  # half past three in Bogota
 HERE, THERE = "us-east-1", "us-east-2"
@@ -47,7 +47,7 @@ def region(**more: Any) -> dict[str, Any]:
 
 
 def letters(**more: int) -> dict[str, int]:
-    return {**dict.fromkeys((*STATUSES, "relay", "webhooks"), 0), **more}
+    return {**dict.fromkeys(TOPOLOGY.dead_letter_queues, 0), **more}
 
 
 def status(here: dict[str, Any], there: dict[str, Any], drill: dict[str, Any] | None) -> dict[str, Any]:
@@ -104,7 +104,7 @@ STATES: Final[dict[str, dict[str, Any]]] = {
         "/v1/status": status(
             region(
                 replication_lag_seconds=0.0, oldest_pending_seconds=190.0,
-                dead_letters=letters(created=2, delivered=1, relay=4, webhooks=1200),
+                dead_letters=letters(created=2, delivered=1, relay=4, webhooks=1200, imports=3),
             ),
             region(heartbeat_age_seconds=251.0, replication_lag_seconds=251.3, oldest_pending_seconds=4310.0),
             drill("growth"),

@@ -96,7 +96,8 @@ test("replication that lags, work that waits and messages set aside are told whe
       "Retraso de sus pedidos en pantalla": "0,4 s",
       "Trabajo pendiente más antiguo": "3 min !",
       "Mensajes apartados":
-        "1.207 Creado: 2, Entregado: 1, Flujo de cambios: 4, Avisos a sistemas clientes: 1.200 !",
+        "1.210 Creado: 2, Entregado: 1, Flujo de cambios: 4, Avisos a sistemas clientes: 1.200, "
+        + "Archivos de pedidos: 3 !",
     });
     assert.deepEqual(await card(page, "us-east-2"), {
       state: "En servicio",

@@ -6,12 +6,14 @@ The cases are in states.test.mjs; here each gets its name, and the documents are
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
 from regions.handlers.contract import openapi
+from shared.topology import STATUSES, TOPOLOGY
 from tests.site.node_tests import names, troubles
 from tests.site.states import NOW, STATES
 
@@ -53,3 +55,11 @@ def test_every_document_is_one_of_the_contract(state: str) -> None:
             {**schema, "components": contract["components"]}, format_checker=FormatChecker()
         )
         assert [error.message for error in validator.iter_errors(document)] == [], asked
+
+
+@pytest.mark.parametrize("language", ["spanish", "english"])
+def test_every_dead_letter_queue_has_a_name_for_people(language: str) -> None:
+    text = (PROJECT / f"global_stack/site/src/{language}.ts").read_text()
+    found = re.search(r"^  otherQueues: \{(.*?)\}", text, re.DOTALL | re.MULTILINE)
+    assert found
+    assert {*re.findall(r"(\w+): ", found[1]), *STATUSES} == set(TOPOLOGY.dead_letter_queues)

@@ -118,7 +118,7 @@ function DeadLetters(props: { seen: RegionStatus }) {
   const filled = Object.entries(letters ?? {}).filter(([, depth]) => depth > 0);
   const where = filled.map(([queue, depth]) => {
     const status = named(queue);
-    const name = status ? words.statuses[status] : queue === "webhooks" ? words.webhookQueue : words.relayQueue;
+    const name = status ? words.statuses[status] : (words.otherQueues[queue] ?? queue);
     return `${name}:\u00a0${count(depth, language)}`; // a number stays with its queue
   });
   const note = where.length ? where.join(", ") : age == null ? "" : words.countedAgo(span(age));

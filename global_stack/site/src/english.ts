@@ -123,8 +123,11 @@ export const english: Words = {
   none: "None",
   unknown: "No data",
   countedAgo: (age) => `counted ${age} ago`,
-  relayQueue: "Stream of changes",
-  webhookQueue: "Calls to client systems",
+  otherQueues: {
+    relay: "Stream of changes",
+    webhooks: "Calls to client systems",
+    imports: "Files of orders",
+  },
   lastDrill: "Last drill",
   noDrill: "No drill is known here. `make drill` runs one.",
   drills: {

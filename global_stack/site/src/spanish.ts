@@ -131,8 +131,11 @@ export const spanish = {
   none: "Nada",
   unknown: "Sin datos",
   countedAgo: (age: string) => `contados hace ${age}`,
-  relayQueue: "Flujo de cambios",
-  webhookQueue: "Avisos a sistemas clientes",
+  otherQueues: {
+    relay: "Flujo de cambios",
+    webhooks: "Avisos a sistemas clientes",
+    imports: "Archivos de pedidos",
+  } as Record<string, string>,
   lastDrill: "Último simulacro",
   noDrill: "Aquí no consta ningún simulacro. Se hace con «make drill».",
   drills: {

@@ -18,6 +18,7 @@ import uvicorn
 from loadtests.lab.emulator.call_record import record_calls
 from loadtests.lab.emulator.emulated_services import (
     give_up_health,
+    heed_aliases,
     keep_asynchronous_calls,
     keep_schedules,
     know_fifo_topics,
@@ -39,6 +40,7 @@ CHANGES: Final = (
     "MiniStack answers its own health only under /_ministack/health: /health is the product's",
     "schedules are looked at twice a second, and a throttled scheduled invocation waits up to a minute, as on AWS",
     "a throttled asynchronous call waits its turn for six hours, as on AWS",
+    "an asynchronous call that is given up goes where its alias says, as on AWS, but its tries are seconds apart",
     "the rates of schedules follow the lab's time scale, as every wait of the product does",
     "what a function reserves holds for calls by its alias, as on AWS",
     "a worker that fails takes no other worker of its function with it",
@@ -145,6 +147,7 @@ def main() -> None:
 
     give_up_health(app)
     keep_asynchronous_calls(lambda_svc)
+    heed_aliases(lambda_svc)
     keep_schedules(eventbridge, lambda_svc, float(os.environ[SCALE_VARIABLE]))
     reserve_for_versions(lambda_svc)
     prepare_workers(lambda_runtime.Worker)
