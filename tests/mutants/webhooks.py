@@ -116,8 +116,8 @@ MUTANTS: Final = (
         "a rotation that is asked for again keeps the secret in use",
         "I10",
         STORED,
-        "kept = known[1:SECRETS_THAT_SIGN] if is_again else",
-        "kept = known[1:SECRETS_THAT_SIGN] if False else",
+        "kept = [*kept[:-1], plain] if is_again else",
+        "kept = [*kept[:-1], plain] if False else",
         f"{TESTS}::test_a_rotation_whose_answer_was_lost_does_not_cut_off_the_secret_in_use",
     ),
     Mutant(
