@@ -12,7 +12,7 @@ from loadtests.simulation.hearing import Begun, faults_of_call, untold
 from loadtests.simulation.history import Salt
 from loadtests.simulation.services import sqs_record
 from loadtests.simulation.systems import MODES, System
-from runbooks.webhook_letters import send_back
+from runbooks.webhook_letters import HIDDEN_SECONDS, send_back
 from shared.topology import STATUSES
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ HEARING: Final[dict[str, Callable[[Calling, World, Salt], None]]] = {
     "secret": _of_a_system(Calling.secret),
     "turn": _of_a_system(_turn),
     "tell": lambda calling, _, salt: calling.tell_some(salt.pick(7), 1 + salt.pick(BATCH)),
+    "tire": lambda calling, _, __: calling.queue.tire(),
     "resend": lambda calling, _, __: calling.send_back(),
 }
 
@@ -147,6 +148,8 @@ HEARING: Final[dict[str, Callable[[Calling, World, Salt], None]]] = {
 def come_to_rest(world: World) -> None:
     """All calls are made or given up; then receivers are mended, and what was given up is sent again."""
     callings = [shore.calling for shore in world.shores if shore.calling is not None]
+    if not callings:
+        return  # the fast speed
     _tell_everything(world, callings)
     dead = {json.loads(letter.body)["event_id"] for calling in callings for letter in calling.queue.dead}
     world.faults.extend(untold(world, lambda system, event_id: event_id in system.received | dead))
@@ -157,6 +160,7 @@ def come_to_rest(world: World) -> None:
         callings[0].ask_secret(system)
         system.taken = [shown.value for shown in system.shown]
     world.deliver_everything()
+    world.wait(HIDDEN_SECONDS)  # until what a command that died was about to send back can be seen
     for calling in callings:
         calling.send_back()
     _tell_everything(world, callings)

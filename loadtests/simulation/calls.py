@@ -62,6 +62,11 @@ class CallQueue:
             if letter.handle == handle:
                 letter.visible_at = now + timedelta(seconds=seconds)
 
+    def tire(self) -> None:
+        """What waits has failed so often that it is given up, in the hours that no history has."""
+        self.dead += self.waiting
+        self.waiting.clear()
+
     def due_at(self) -> datetime | None:
         """When the next one can be seen."""
         return min((letter.visible_at for letter in self.waiting), default=None)

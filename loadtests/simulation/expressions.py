@@ -101,8 +101,8 @@ def _term(reader: _Reader) -> Condition:
         reader.take(",")
         prefix = reader.take()
         reader.take(")")
-        return lambda item, names, values: (
-            str(item.get(_named(name, names), {}).get("S", "")).startswith(values[prefix]["S"])
+        return lambda item, names, values: str(item.get(_named(name, names), {}).get("S", "")).startswith(
+            values[prefix]["S"]
         )
     operator = reader.take()
     if operator == "IN":

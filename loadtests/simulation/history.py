@@ -76,7 +76,8 @@ HEARING: Final = {
     "subscribe": 2,
     "secret": 3,  # the next step of the rotation of a system's secret
     "turn": 3,  # a receiver takes calls, refuses them, hangs, is gone
-    "resend": 2,  # of calls that were given up
+    "tire": 1,  # what waits for a call is given up
+    "resend": 2,  # what was given up
     "amid": 3,  # something of these happens between two AWS calls of the function that runs
 }
 HEARD: Final = 0.3

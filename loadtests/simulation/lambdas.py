@@ -50,6 +50,8 @@ TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before
 class LambdaShore(StoredShore):
     """One Region of the handlers speed."""
 
+    calling: Calling
+
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         names = [name for name, _ in world.links] or [name]

@@ -21,7 +21,9 @@ from shared.domain.instants import to_text
 if TYPE_CHECKING:
     from loadtests.simulation.lambdas import LambdaShore
 
-FUNCTIONS: Final = ("api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "requests", "legacy_routes")
+FUNCTIONS: Final = (
+    "api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "requests", "legacy_routes",
+)  # fmt: skip
 PASSWORD: Final = "correct horse"  # noqa: S105  # of nobody
 
 
@@ -80,7 +82,7 @@ class LoadedRegion(Product):
         self["sentinel"]._sentinel = self["sentinel"].sentinel()  # noqa: SLF001
         self["webhook"]._teller = replace(  # noqa: SLF001
             self["webhook"]._teller,  # noqa: SLF001
-            post=lambda *call: self.shore.calling.post(*call),
+            post=self.shore.calling.post,
             silences=defaultdict(lambda: Silence(self.seconds)),
         )
         self["legacy_routes"].token_gate.cache_clear()

@@ -10,6 +10,7 @@ import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Final, Literal
 
 from shared.adapters.webhook_calls import CallFailedError, ReceiverSilentError
@@ -69,7 +70,7 @@ class System:
         since = self.asks[used.asks :]
         if since and since[0] - used.at < AGAIN:
             return None  # it may have been replaced itself
-        return used.value if all(later - earlier < AGAIN for earlier, later in zip(since, since[1:])) else None
+        return used.value if all(later - earlier < AGAIN for earlier, later in pairwise(since)) else None
 
     def answer(self, event_id: str, signature: str, body: bytes) -> None:
         """Answer a call as this receiver does just now; raises as the caller would."""
