@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from loadtests.simulation.calls import CALLS, DEAD, CallQueue, OperatorQueues
-from loadtests.simulation.hearing import Begun, faults_of_call, untold
+from loadtests.simulation.calls import CALLS, DEAD, CallQueue, Letter, OperatorQueues
+from loadtests.simulation.hearing import Begun, Settings, faults_of_call, untold
 from loadtests.simulation.history import Salt
 from loadtests.simulation.services import sqs_record
 from loadtests.simulation.systems import MODES, System
@@ -17,6 +18,7 @@ from shared.topology import STATUSES
 
 if TYPE_CHECKING:
     from loadtests.simulation.lambdas import LambdaShore
+    from loadtests.simulation.shore import Shore
     from loadtests.simulation.world import World
 
 SESSION: Final = 0  # of a system's own requests; any would do
@@ -29,7 +31,15 @@ class Calling:
     def __init__(self, shore: LambdaShore) -> None:
         self._shore = shore
         self.queue = CallQueue()
+        self.announced_at: dict[str, datetime] = {}  # by this Region, for the last time
         self._begun: list[Begun] = []  # of the invocations that run, the innermost last
+
+    def announce(self, event_id: str, *, body: str | None) -> None:
+        """The bus has an announcement; with a body it is one for the queue, by the bus's rule."""
+        now = self._shore.world.now
+        self.announced_at[event_id] = now
+        if body is not None:
+            self.queue.send(body, now)
 
     # The function.
 
@@ -108,6 +118,17 @@ class Calling:
             shore.world.faults.append(f"webhook: {method} {path} was answered {answer[0]}")
         return None if answer is None or lost or answer[0] == 503 else answer[1]
 
+    def untold(
+        self, shores: Iterable[Shore], announced: Mapping[str, datetime], letters: frozenset[str]
+    ) -> Iterator[str]:
+        """What systems should have heard of that was announced, by this Region's log and what these Regions knew."""
+        settings = [found for shore in shores if isinstance(found := shore.replicas["accounts"], Settings)]
+        systems = self._shore.world.systems
+        return untold(
+            self._shore.log, settings, announced, systems,
+            lambda system, event_id: event_id in system.received or event_id in letters,
+        )  # fmt: skip
+
     # Operators.
 
     def send_back(self) -> None:
@@ -145,14 +166,24 @@ HEARING: Final[dict[str, Callable[[Calling, World, Salt], None]]] = {
 # The end of a history.
 
 
+def untold_alone(survivor: Shore, since: datetime) -> Iterator[str]:
+    """What a Region announced since it is alone, for its lost peer too, and neither told nor has a letter for."""
+    calling = survivor.calling
+    if calling is None:
+        return
+    letters = _events_of([*calling.queue.waiting, *calling.queue.dead])
+    announced = {event_id: at for event_id, at in calling.announced_at.items() if at >= since}
+    yield from calling.untold([survivor], announced, letters)
+
+
 def come_to_rest(world: World) -> None:
     """All calls are made or given up; then receivers are mended, and what was given up is sent again."""
     callings = [shore.calling for shore in world.shores if shore.calling is not None]
     if not callings:
         return  # the fast speed
     _tell_everything(world, callings)
-    dead = {json.loads(letter.body)["event_id"] for calling in callings for letter in calling.queue.dead}
-    world.faults.extend(untold(world, lambda system, event_id: event_id in system.received | dead))
+    dead = _events_of([letter for calling in callings for letter in calling.queue.dead])
+    world.faults.extend(callings[0].untold(world.shores, world.announced_at, dead))
     if not dead:
         return
     for system in world.systems.values():
@@ -164,7 +195,11 @@ def come_to_rest(world: World) -> None:
     for calling in callings:
         calling.send_back()
     _tell_everything(world, callings)
-    world.faults.extend(untold(world, lambda system, event_id: event_id in system.received))
+    world.faults.extend(callings[0].untold(world.shores, world.announced_at, frozenset()))
+
+
+def _events_of(letters: Iterable[Letter]) -> frozenset[str]:
+    return frozenset(json.loads(letter.body)["event_id"] for letter in letters)
 
 
 def _tell_everything(world: World, callings: list[Calling]) -> None:

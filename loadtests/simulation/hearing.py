@@ -6,7 +6,7 @@ Knows the contract and the shape of what is stored, and nothing of how the produ
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +59,7 @@ def owner(events: Iterable[Mapping[str, Any]]) -> str | None:
     first = min(
         events, key=lambda found: (precedence(found)[:3], found["recorded_at"], found["event_id"]), default=None
     )
-    return first and str(first["subject"])
+    return str(first["subject"]) if first else None
 
 
 def events_of(order_id: str, changes: Iterable[Change]) -> list[items.Plain]:
@@ -129,26 +129,19 @@ def _faults_of_signature(
         yield f"{what} does not bear a signature by the secret that {system.subject} has in use"
 
 
-def untold(world: World, heard: Callable[[System, str], bool]) -> Iterator[str]:
-    """Events that a system was promised to hear of, and did not: it had subscribed, everywhere, for long enough."""
-    settings = [found for shore in world.shores if isinstance(found := shore.replicas.get("accounts"), Settings)]
-    log = world.shores[0].log
-    for event_id, announced_at in world.announced_at.items():
-        sent = world.sent.get(event_id)
-        if sent is None:
-            continue  # announced although nobody sent it: judged elsewhere
-        subject = owner(
-            items.from_wire(item)
-            for sort, item in log.partitions[f"ORDER#{sent.order_id}"].items()
-            if sort.startswith("EVENT#") and "subject" in item
-        )
-        if subject is None:
+def untold(
+    log: Replica, settings: Sequence[Settings], announced: Mapping[str, datetime], systems: Mapping[str, System],
+    heard: Callable[[System, str], bool],
+) -> Iterator[str]:  # fmt: skip
+    """Announced events that a system was promised to hear of, and did not: its subscription had been known for long."""
+    for event_id, announced_at in announced.items():
+        found = next((change.content for change in log.changes if change.key[1] == f"EVENT#{event_id}"), None)
+        if found is None:
             continue  # an effect without its event: judged elsewhere
-        known = [found.wanted_since.get((subject, sent.status)) for found in settings]
+        status, order_id = found["status"]["S"], found["order_id"]["S"]
+        subject = owner(events_of(order_id, log.changes)) or ""
+        known = [replica.wanted_since.get((subject, status)) for replica in settings]
         if any(since is None or announced_at - since < KNOWN_WITHIN for since in known):
             continue
-        if not heard(world.systems[subject], event_id):
-            yield (
-                f"webhook: {subject} was never told of {sent.status} of {sent.order_id} ({event_id[:8]}), "
-                "and no dead letter is left of it"
-            )
+        if not heard(systems[subject], event_id):
+            yield f"webhook: {subject} was not told of {status} of {order_id} ({event_id[:8]}), and no letter is left"

@@ -103,8 +103,9 @@ class Product:
             runtime: Any = importlib.import_module("regions.handlers.runtime")
             # Before the other modules take them from there.
             runtime.logger, runtime.metrics, runtime.now = Quiet(), self.counts, clock
-            self.webhooks: Any = importlib.import_module("shared.adapters.webhooks")
-            self.webhooks.ThreadPoolExecutor = InlinePool
+            webhooks: Any = importlib.import_module("shared.adapters.webhooks")
+            webhooks.ThreadPoolExecutor = InlinePool
+            self.webhooks = webhooks
             self.prepare(runtime)
             for name in names:
                 module = importlib.import_module(f"regions.handlers.{name}")

@@ -63,8 +63,9 @@ class MemoryBus:
                 results.append({"ErrorCode": "InternalFailure"})
                 continue
             said = json.loads(entry["Detail"])
-            if said.pop(WEBHOOK, False) and self._shore.calling is not None:  # as the bus's rule picks it
-                self._shore.calling.queue.send(entry["Detail"], self._shore.world.now)
+            is_wanted = said.pop(WEBHOOK, False)
+            if self._shore.calling is not None:
+                self._shore.calling.announce(said["event_id"], body=entry["Detail"] if is_wanted else None)
             effect = Effect(**said, recorded_at=START)
             self._shore.world.note_announced(effect.event_id, effect.content_hash)
             results.append({"EventId": str(len(results))})

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Final
 
 from loadtests.simulation.arming import FAULTS, lose, void
-from loadtests.simulation.calling import HEARING, come_to_rest
+from loadtests.simulation.calling import HEARING, come_to_rest, untold_alone
 from loadtests.simulation.clients import AUDITOR, MOST_TRIES, command_of, next_after, sent_of
 from loadtests.simulation.history import Salt, Step
 from loadtests.simulation.invariants import undone
@@ -66,7 +66,7 @@ class Story(World):
         lose(lost, salt)
         self.partitioned = False
         self.replicate(lost, salt)
-        was_drained = survivor.drained
+        was_drained, since = survivor.drained, self.now
         self.partitioned = True
         for _ in range(ROUNDS_ALONE):
             self.wait(ROUNDS[0])
@@ -74,6 +74,7 @@ class Story(World):
             survivor.run(survivor.look, alone="look")
             self.work(survivor)
         self.faults.extend(undone(survivor, self.announced))
+        self.faults.extend(untold_alone(survivor, since))
         if was_drained == NOBODY and survivor.drained != lost.name:
             self.faults.append(f"I7 {survivor.name} did not drain its lost peer")
 
