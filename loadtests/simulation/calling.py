@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from loadtests.simulation.world import World
 
 SESSION: Final = 0  # of a system's own requests; any would do
+PATIENCE_SECONDS: Final = 2  # that a system waits for an answer
 BATCH: Final = 10  # as many as the function is given at once
 
 
@@ -101,6 +102,7 @@ class Calling:
         peer = self._shore.world.peer_of(self._shore).calling
         assert peer is not None  # one speed a world
         if not self.ask_secret(system, lost=salt.one_in(4)) and not salt.one_in(3):
+            self._shore.world.wait(PATIENCE_SECONDS)
             peer.ask_secret(system)
 
     def ask_secret(self, system: System, *, lost: bool = False) -> bool:
@@ -112,7 +114,9 @@ class Calling:
     def _asked(self, system: System, method: str, path: str, body: str | None = None, *, lost: bool) -> Any:
         """What was answered; ``None`` for an error, and if the answer was lost."""
         shore = self._shore
+        system.is_asking = True
         answer = shore.run(lambda: shore.ask(SESSION, system.subject, method, path, body))
+        system.is_asking = False
         lost, shore.mute = lost or shore.mute, False
         if answer is not None and answer[0] not in (200, 201, 503):
             shore.world.faults.append(f"webhook: {method} {path} was answered {answer[0]}")
@@ -144,7 +148,9 @@ class Calling:
 def _of_a_system(do: Callable[[Calling, System, Salt], None]) -> Callable[[Calling, World, Salt], None]:
     def step(calling: Calling, world: World, salt: Salt) -> None:
         systems = list(world.systems.values())
-        do(calling, systems[salt.pick(len(systems))], salt)
+        system = systems[salt.pick(len(systems))]
+        if not system.is_asking:
+            do(calling, system, salt)
 
     return step
 

@@ -38,6 +38,7 @@ class System:
     taken: list[str] = field(default_factory=list)  # secrets that the receiver checks with, the newest last
     shown: list[Shown] = field(default_factory=list)
     asks: list[datetime] = field(default_factory=list)  # requests that may have made a secret
+    is_asking: bool = False  # it waits for an answer before it asks for anything else
     received: set[str] = field(default_factory=set)  # ids of the events that it was told of
 
     @property
