@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -15,12 +15,19 @@ CALLS_BEFORE_A_RACE: Final = 12
 WITHIN: Final = ("send", "retry", "read", "replicate", "relay", "process", "look", "reconcile", "replicate", "relay")
 
 
-def within(shore: Shore, salt: Salt) -> None:
-    shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
-    kind = WITHIN[salt.pick(len(WITHIN))]
-    regions = shore.world.shores
-    where = regions.index(shore) if salt.pick(2) else salt.pick(len(regions))
-    shore.interruption = Step(kind, where, salt.pick(LARGEST_SALT))
+# The same, of what a webhook's call rests on.
+AMID: Final = ("secret", "subscribe", "turn", "tell", "replicate", "relay", "send")
+
+
+def within(kinds: Sequence[str]) -> Callable[[Shore, Salt], None]:
+    def arm_it(shore: Shore, salt: Salt) -> None:
+        shore.interrupt_in = 1 + salt.pick(CALLS_BEFORE_A_RACE)
+        kind = kinds[salt.pick(len(kinds))]
+        regions = shore.world.shores
+        where = regions.index(shore) if salt.pick(2) else salt.pick(len(regions))
+        shore.interruption = Step(kind, where, salt.pick(LARGEST_SALT))
+
+    return arm_it
 
 
 def race(shore: Shore, salt: Salt) -> None:
@@ -49,7 +56,8 @@ FAULTS: Final[dict[str, Callable[[Shore, Salt], None]]] = {
     "skew": lambda shore, salt: setattr(shore, "skew", timedelta(seconds=salt.pick(600) - 300)),
     "crash": arm("kill_in", CALLS_BEFORE_A_FAULT),
     "fail": arm("fail_in", CALLS_BEFORE_A_FAULT),
-    "within": within,
+    "within": within(WITHIN),
+    "amid": within(AMID),
     "race": race,
     "refuse": arm("refusals", 4),
     "mute": put("mute", True),

@@ -59,7 +59,7 @@ def _of_command(call: Call, sent: Sent, before: Sequence[Call], commands: Sequen
         if status == 201 and is_repeat:
             yield f"{what} was new twice"
         if not is_repeat and status == 201:
-            if sent.key and any(other.key == sent.key for other in others):
+            if sent.key and any((other.key, other.subject) == (sent.key, sent.subject) for other in others):
                 yield f"{what} was accepted with a key that was used there for another body"
             elif any(rules_out(other, sent) for other in others):
                 yield f"{what} was accepted although the Region had acknowledged what rules it out"
@@ -68,7 +68,7 @@ def _of_command(call: Call, sent: Sent, before: Sequence[Call], commands: Sequen
             yield f"{what} was refused although it was acknowledged there before"
         rivals = [other for other in commands if other.event_id != sent.event_id]
         if kind == "idempotency-key-reused":
-            if not any(other.key == sent.key for other in rivals):
+            if not any((other.key, other.subject) == (sent.key, sent.subject) for other in rivals):
                 yield f"{what} was refused for a key that nobody else used"
         elif not any(rules_out(other, sent) for other in rivals):
             yield f"{what} was refused although no command rules it out"

@@ -14,7 +14,7 @@ from shared.domain.orders import body_hash, event_id, order_id_for_key
 from shared.topology import STATUSES
 
 SESSIONS: Final = 3
-SUBJECT: Final = "ana"
+SUBJECTS: Final = ("ana", "luz")  # client systems; their sessions take turns
 KEYS: Final = 8
 WITH_ITEMS: Final = ("created", "in_transit", "delivered")
 MOST_TRIES: Final = 6
@@ -26,6 +26,7 @@ class Sent:
     """A command as a client has it; a retry is the same command."""
 
     session: int
+    subject: str
     order_id: str
     event_id: str
     key: str | None
@@ -124,11 +125,17 @@ def next_after(sent: Sent) -> Sent:
     return sent_of(body, None, session=sent.session)
 
 
+def subject_of(session: int) -> str:
+    """Which client system a session is one of."""
+    return SUBJECTS[session % len(SUBJECTS)]
+
+
 def sent_of(body: Mapping[str, Any], key: str | None, *, session: int) -> Sent:
     """A command with the identity that every Region has to give it."""
-    order_id = body.get("order_id") or order_id_for_key(subject=SUBJECT, idempotency_key=key or "")
+    subject = subject_of(session)
+    order_id = body.get("order_id") or order_id_for_key(subject=subject, idempotency_key=key or "")
     identity = event_id(
-        subject=SUBJECT, order_id=order_id, status=str(body.get("status", "created")), idempotency_key=key,
+        subject=subject, order_id=order_id, status=str(body.get("status", "created")), idempotency_key=key,
         body_hash=body_hash(body),
     )  # fmt: skip
-    return Sent(session, str(order_id), identity, key, body)
+    return Sent(session, subject, str(order_id), identity, key, body)

@@ -108,6 +108,12 @@ class MemoryDynamoDB:
         self._step()
         return {}
 
+    def delete_item(self, *, TableName: str, Key: Mapping[str, Any]) -> dict[str, Any]:  # noqa: N803
+        self._step()
+        self.tables[TableName].delete(key_of(Key))
+        self._step()
+        return {}
+
     def update_item(self, **request: Any) -> dict[str, Any]:
         self._step()
         made = self._updated(request)

@@ -95,6 +95,15 @@ def _term(reader: _Reader) -> Condition:
         reader.take(")")
         wanted = first == "attribute_exists"
         return lambda item, names, _: (_named(path, names) in item) == wanted
+    if first == "begins_with":
+        reader.take("(")
+        name = reader.take()
+        reader.take(",")
+        prefix = reader.take()
+        reader.take(")")
+        return lambda item, names, values: str(item.get(_named(name, names), {}).get("S", "")).startswith(
+            values[prefix]["S"]
+        )
     operator = reader.take()
     if operator == "IN":
         reader.take("(")

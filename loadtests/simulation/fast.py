@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
+from loadtests.simulation.clients import Answer, Seen, Sent
 from loadtests.simulation.history import Salt
 from loadtests.simulation.memory_log import Garbage, MemoryControl, MemoryLog, StoredBeat
 from loadtests.simulation.memory_shore import MemoryShore
@@ -142,7 +142,7 @@ class FastShore(MemoryShore):
                 return Answer(503, kind="drained")
             command = command_of(sent, now, self._commands)
             register = product()["registration"].register
-            done = register(self.orders, command, subject=SUBJECT, region=self.name, now=now)
+            done = register(self.orders, command, subject=sent.subject, region=self.name, now=now)
         except ProblemError as problem:
             return Answer(problem.status, kind=problem.kind)
         except UNAVAILABLE:

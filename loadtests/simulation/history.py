@@ -70,6 +70,22 @@ FAULTS: Final[dict[str, float]] = {
     "long": 2,  # minutes pass
     "bury": 0.7,  # a Region is lost for good, as far as anybody knows: the other one does what it can
 }
+# In some histories client systems want to be called; at the fast speed nobody hears them.
+HEARING: Final = {
+    "tell": 8,  # the webhook function
+    "subscribe": 2,
+    "secret": 3,  # the next step of the rotation of a system's secret
+    "turn": 3,  # a receiver takes calls, refuses them, hangs, is gone
+    "tire": 1,  # what waits for a call is given up
+    "resend": 2,  # what was given up
+    "amid": 3,  # something of these happens between two AWS calls of the function that runs
+}
+HEARD: Final = 0.3
+# From an order to its call, in one Region.
+ONE_CALL: Final[tuple[tuple[str, int | None], ...]] = (
+    ("send", None), ("relay", 6), ("relay", 7), ("process", None), ("relay", 6), ("relay", 7), ("amid", None),
+    ("tell", None),
+)  # fmt: skip
 SHORTEST, LONGEST = 8, 48
 
 
@@ -93,7 +109,7 @@ class History:
             regions, orders = map(int, size.split("x"))
         except ValueError as error:
             raise HistoryError(f"not a history: {error}") from error
-        unknown = {step.kind for step in steps} - {*WORK, *FAULTS, "skew"}
+        unknown = {step.kind for step in steps} - {*WORK, *FAULTS, *HEARING, "skew"}
         if unknown or not 2 <= regions <= 3 or orders < 1:
             raise HistoryError(f"not a history: {', '.join(sorted(unknown)) or f'{regions} Regions, {orders} orders'}")
         return cls(regions, orders, steps)
@@ -162,7 +178,29 @@ def generate(seed: int) -> History:
         steps = _with_episode(rng, steps, regions)
     if rng.random() < 0.6:  # clocks are minutes apart, from the start
         steps = [*(Step("skew", region, rng.randrange(600)) for region in range(regions)), *steps]
-    return History(regions, rng.choice((1, 1, 2, 4)), tuple(steps))
+    orders = rng.choice((1, 1, 2, 4))
+    if rng.random() < HEARD:
+        steps = _with_systems(rng, steps, regions)
+    return History(regions, orders, tuple(steps))
+
+
+def _with_systems(rng: random.Random, steps: list[Step], regions: int) -> list[Step]:
+    """Client systems subscribe, mostly before anything else and known everywhere, and are called among the others."""
+
+    def drawn(kind: str) -> Step:
+        return Step(kind, int(rng.random() * regions), int(rng.random() * LARGEST_SALT))
+
+    for kind in rng.choices(list(HEARING), list(HEARING.values()), k=2 + int(rng.random() * len(steps) / 2)):
+        steps.insert(rng.randrange(len(steps) + 1), drawn(kind))
+    for _ in range(rng.randrange(3)):
+        region, place = int(rng.random() * regions), rng.randrange(len(steps) + 1)
+        steps[place:place] = [
+            Step(kind, region, int(rng.random() * LARGEST_SALT) if salt is None else salt) for kind, salt in ONE_CALL
+        ]
+    if rng.random() < 0.8:
+        settled = [*(Step("replicate", region, to) for region in range(regions) for to in (4, 5)), Step("wait", 0, 5)]
+        steps[:0] = [*(drawn("subscribe") for _ in range(rng.randrange(1, 4))), *settled]
+    return steps
 
 
 def _with_episode(rng: random.Random, steps: list[Step], regions: int) -> list[Step]:

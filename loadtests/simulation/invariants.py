@@ -78,8 +78,8 @@ def _says(event: Event, sent: Sent) -> bool:
     lines = tuple((item.product, item.price, item.quantity) for item in event.items)
     wanted = tuple((line["product"], line["price"], line["quantity"]) for line in sent.body.get("items", ()))
     return (
-        (event.status, event.idempotency_key, event.courier, event.attempt)
-        == (sent.status, sent.key, sent.body.get("courier"), sent.body.get("attempt"))
+        (event.subject, event.status, event.idempotency_key, event.courier, event.attempt)
+        == (sent.subject, sent.status, sent.key, sent.body.get("courier"), sent.body.get("attempt"))
         and (lines == wanted or (event.copied_items and not wanted))
     )  # fmt: skip
 

@@ -11,9 +11,11 @@ from urllib.parse import quote
 
 from aws_lambda_powertools.utilities.batch.exceptions import BatchProcessingError
 
-from loadtests.simulation.clients import SUBJECT, Answer, Seen, Sent
+from loadtests.simulation.calling import Calling
+from loadtests.simulation.clients import SUBJECTS, Answer, Seen, Sent, subject_of
 from loadtests.simulation.dynamodb import MemoryDynamoDB
 from loadtests.simulation.gateway import answered, own_event
+from loadtests.simulation.hearing import Settings
 from loadtests.simulation.history import Salt
 from loadtests.simulation.loading import (
     FIRST_SECRET,
@@ -27,8 +29,8 @@ from loadtests.simulation.loading import (
 from loadtests.simulation.memory_log import REGISTER
 from loadtests.simulation.product import InlinePool
 from loadtests.simulation.queues import Message
-from loadtests.simulation.replica import Change, Table
-from loadtests.simulation.services import CountedQueues, MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, sqs_record
+from loadtests.simulation.replica import Change
+from loadtests.simulation.services import MemoryBus, MemoryQueues, MemoryTopic, PeerDynamoDB, RegionQueues, sqs_record
 from loadtests.simulation.shore import UNAVAILABLE, KilledError
 from loadtests.simulation.stored import StoredShore
 from loadtests.simulation.world import World
@@ -48,21 +50,25 @@ TOKEN_RENEWED: Final = timedelta(minutes=12)  # clients log in again well before
 class LambdaShore(StoredShore):
     """One Region of the handlers speed."""
 
+    calling: Calling
+
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         names = [name for name, _ in world.links] or [name]
         order = list(dict.fromkeys(names))
         self._peer_name = order[(order.index(name) + 1) % len(order)]
-        accounts = Table()
-        accounts.put((f"ACCOUNT#{SUBJECT}", "ACCOUNT"), account_item())
+        self.settings = self.replicas["accounts"] = Settings(world, name, self.clock)
+        for subject in SUBJECTS:
+            self.settings.partitions[f"ACCOUNT#{subject}"]["ACCOUNT"] = account_item(subject)
+        self.calling = Calling(self)
         tables = {
             TOPOLOGY.order_log_table: self.log, TOPOLOGY.control_table: self.control,
-            TOPOLOGY.order_view_table: self.view, TOPOLOGY.accounts_table: accounts,
+            TOPOLOGY.order_view_table: self.view, TOPOLOGY.accounts_table: self.settings,
         }  # fmt: skip
         self.dynamodb = MemoryDynamoDB(tables, self.step, partly=True)
         self._clients: dict[str, Any] = {
             "dynamodb": self.dynamodb, "brief_dynamodb": self.dynamodb, "sns": MemoryTopic(self),
-            "events": MemoryBus(self), "sqs": CountedQueues(self),
+            "events": MemoryBus(self), "sqs": RegionQueues(self),
             "peer_dynamodb": PeerDynamoDB(self, lambda: self._peer().dynamodb),
         }  # fmt: skip
         self.secret = FIRST_SECRET
@@ -94,7 +100,7 @@ class LambdaShore(StoredShore):
         finally:
             self._in_use -= 1
 
-    def _call(self, function: str, event: dict[str, Any]) -> Any:
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Invoke a function."""
         with self._process() as functions, own_event():
             return functions[function].handler(event, Context())
@@ -130,39 +136,42 @@ class LambdaShore(StoredShore):
 
     def says_it_serves(self) -> bool:
         """What the health endpoint answers."""
-        answer = self.run(lambda: self._call("health", {"path": "/health"}))
+        answer = self.run(lambda: self.invoke("health", {"path": "/health"}))
         return bool(answer and answer["statusCode"] == 200)
 
     # Clients.
 
-    def _token(self, session: int) -> str | None:
+    def _token(self, session: int, subject: str) -> str | None:
         """A session's token; logs in here if it has none, or an old one."""
-        known = self.world.tokens.get(session)
+        known = self.world.tokens.get((session, subject))
         if known is None or self.world.now - known[1] > TOKEN_RENEWED:
             with cheap_passwords():
-                text = json.dumps({"username": SUBJECT, "password": PASSWORD})
-                answer = answered(self._call, self.clock(), "POST", "/token", None, text)
+                text = json.dumps({"username": subject, "password": PASSWORD})
+                answer = answered(self.invoke, self.clock(), "POST", "/token", None, text)
             if answer["statusCode"] != 200:
                 return None
-            known = self.world.tokens[session] = (json.loads(answer["body"])["access_token"], self.world.now)
+            known = self.world.tokens[session, subject] = (json.loads(answer["body"])["access_token"], self.world.now)
         return str(known[0])
 
-    def _ask(self, session: int, method: str, path: str, body: str | None = None, **more: Any) -> tuple[int, Any]:
-        token = self._token(session)
+    def ask(
+        self, session: int, subject: str, method: str, path: str, body: str | None = None, **more: Any
+    ) -> tuple[int, Any]:
+        """Send a request of a client system's session, and read the answer."""
+        token = self._token(session, subject)
         if token is None:
             return 503, {"type": "urn:relevo:problem:login"}
-        answer = answered(self._call, self.clock(), method, path, token, body, **more)
+        answer = answered(self.invoke, self.clock(), method, path, token, body, **more)
         return answer["statusCode"], json.loads(answer["body"])
 
     def post(self, sent: Sent) -> Answer:
         headers = {"Idempotency-Key": sent.key} if sent.key is not None else {}
         text = json.dumps(sent.body, default=float)
-        status, said = self._ask(sent.session, "POST", "/v1/orders", text, headers=headers)
+        status, said = self.ask(sent.session, sent.subject, "POST", "/v1/orders", text, headers=headers)
         return Answer(status, said.get("event_id", ""), said.get("type", "").rpartition(":")[2])
 
     def get(self, order_id: str, at_least: str | None) -> Answer:
         query = {"at_least": at_least} if at_least is not None else None
-        status, said = self._ask(0, "GET", f"/v1/orders/{quote(order_id)}", query=query)
+        status, said = self.ask(0, subject_of(0), "GET", f"/v1/orders/{quote(order_id)}", query=query)
         if status != 200:
             return Answer(status, kind=said.get("type", "").rpartition(":")[2])
         says = {
@@ -190,7 +199,7 @@ class LambdaShore(StoredShore):
             ]
         }
         try:
-            failures = self._call("relay", event)["batchItemFailures"]
+            failures = self.invoke("relay", event)["batchItemFailures"]
         except UNAVAILABLE:
             return 0
         if not failures:
@@ -202,7 +211,7 @@ class LambdaShore(StoredShore):
         del status  # the code of all processors is one
         records = [sqs_record(message, number) for number, message in enumerate(batch)]
         try:
-            answer = self._call("processor", {"Records": records})
+            answer = self.invoke("processor", {"Records": records})
         except BatchProcessingError:  # all of them failed
             return set(range(len(batch)))
         failed = {int(failure["itemIdentifier"]) for failure in answer["batchItemFailures"]}
@@ -213,7 +222,7 @@ class LambdaShore(StoredShore):
 
     def look(self) -> None:
         before = self.control.get(REGISTER)
-        self._call("sentinel", {})
+        self.invoke("sentinel", {})
         after = self.control.get(REGISTER)
         if before is not after and after["by"]["S"] == f"sentinel of {self.name}":
             self.world.note_drained(self)

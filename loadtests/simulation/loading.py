@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
+from dataclasses import replace
 from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
-from loadtests.simulation.clients import SUBJECT
 from loadtests.simulation.product import Counted, Product
 from loadtests.simulation.world import START
 from shared.adapters import items
@@ -20,7 +21,9 @@ from shared.domain.instants import to_text
 if TYPE_CHECKING:
     from loadtests.simulation.lambdas import LambdaShore
 
-FUNCTIONS: Final = ("api", "authorizer", "health", "relay", "processor", "sentinel", "requests", "legacy_routes")
+FUNCTIONS: Final = (
+    "api", "authorizer", "health", "relay", "processor", "sentinel", "webhook", "requests", "legacy_routes",
+)  # fmt: skip
 PASSWORD: Final = "correct horse"  # noqa: S105  # of nobody
 
 
@@ -61,6 +64,7 @@ class LoadedRegion(Product):
 
     def prepare(self, runtime: Any) -> None:
         self.counts = runtime.metrics = counts()
+        self.webhooks.secrets = NumberedSecrets(self)
         runtime.KeyringSource = partial(KeyringSource, read=self.secret, clock=self.seconds)
 
     def restart(self) -> None:
@@ -76,10 +80,29 @@ class LoadedRegion(Product):
         vars(notes)["_sleep"] = lambda _seconds: None
         self["relay"]._relay = self["relay"].relay()  # noqa: SLF001  # as a cold start makes it
         self["sentinel"]._sentinel = self["sentinel"].sentinel()  # noqa: SLF001
+        self["webhook"]._teller = replace(  # noqa: SLF001
+            self["webhook"]._teller,  # noqa: SLF001
+            post=self.shore.calling.post,
+            silences=defaultdict(lambda: Silence(self.seconds)),
+        )
         self["legacy_routes"].token_gate.cache_clear()
         self["authorizer"].gate = type(self["authorizer"].gate)(runtime.keyring_source(), runtime.accounts())
         for cached in (self["requests"].guard, self["health"].verdict, self["health"].register):
             vars(cached)["_read_at"] = None
+
+
+class NumberedSecrets:
+    """In place of the module that makes them by chance: a history makes the same ones each time."""
+
+    def __init__(self, functions: LoadedRegion) -> None:
+        self._functions = functions
+
+    def token_urlsafe(self, _bytes: int) -> str:
+        world = self._functions.shore.world
+        world.secrets_made += 1
+        return f"secret-{world.secrets_made:06}"
+
+    token_hex = token_urlsafe
 
 
 @cache
@@ -96,10 +119,10 @@ FIRST_SECRET: Final = json.dumps({"current": "K1", "keys": {"K1": "the-first-key
 
 
 @cache
-def account_item() -> items.Wire:
+def account_item(subject: str) -> items.Wire:
     with cheap_passwords():
-        stored = Account(SUBJECT, "admin", hash_password(PASSWORD))
-    plain = {"pk": f"ACCOUNT#{SUBJECT}", "sk": "ACCOUNT", "role": "admin", "password_hash": stored.password_hash}
+        stored = Account(subject, "client", hash_password(PASSWORD))
+    plain = {"pk": f"ACCOUNT#{subject}", "sk": "ACCOUNT", "role": "client", "password_hash": stored.password_hash}
     return items.to_wire({**plain, "created_at": to_text(START)})
 
 

@@ -18,7 +18,9 @@ from typing import Any, Final
 
 from shared.topology import TOPOLOGY
 
-OWN: Final = ("regions.handlers.", "shared.adapters.settings", "shared.adapters.clients")
+OWN: Final = (
+    "regions.handlers.", "shared.adapters.settings", "shared.adapters.clients", "shared.adapters.webhooks",
+)  # fmt: skip
 ENVIRONMENT: Final = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_ACCESS_KEY_ID": "simulated",
@@ -30,6 +32,7 @@ ENVIRONMENT: Final = {
     "EFFECT_BUS_NAME": TOPOLOGY.effect_bus,
     "EVENT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:relevo-events.fifo",
     "KEYRING_SECRET_ARN": "arn:aws:secretsmanager:us-east-1:123456789012:secret:relevo/keyring",
+    "WEBHOOK_QUEUE_URL": TOPOLOGY.webhook_queue,
     "TIME_SCALE": "1",
     "STATUS": "created",
     "PEER_ENDPOINT": "http://peer",
@@ -100,6 +103,9 @@ class Product:
             runtime: Any = importlib.import_module("regions.handlers.runtime")
             # Before the other modules take them from there.
             runtime.logger, runtime.metrics, runtime.now = Quiet(), self.counts, clock
+            webhooks: Any = importlib.import_module("shared.adapters.webhooks")
+            webhooks.ThreadPoolExecutor = InlinePool
+            self.webhooks = webhooks
             self.prepare(runtime)
             for name in names:
                 module = importlib.import_module(f"regions.handlers.{name}")

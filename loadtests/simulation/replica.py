@@ -21,7 +21,7 @@ class Change(NamedTuple):
 
     number: int
     key: Key
-    content: Any
+    content: Any  # ``None`` if it was deleted
 
 
 class Arrival(NamedTuple):
@@ -30,7 +30,7 @@ class Arrival(NamedTuple):
     table: str
     key: Key
     stamp: Stamp
-    content: Any
+    content: Any  # ``None`` if it was deleted
 
 
 def shard_of(partition: str) -> int:
@@ -50,6 +50,9 @@ class Table:
 
     def put(self, key: Key, content: Any) -> None:
         self.partitions[key[0]][key[1]] = content
+
+    def delete(self, key: Key) -> None:
+        self.partitions[key[0]].pop(key[1], None)
 
     def partition(self, name: str) -> list[Any]:
         """All of one partition, by sort key."""
@@ -88,6 +91,11 @@ class Replica(Table):
         self._take(key, stamp, content)
         self._send(Arrival(self.name, key, stamp, content))
 
+    def delete(self, key: Key) -> None:
+        """Delete here and everywhere: a write like any other, of which the later one wins."""
+        if self.get(key) is not None:
+            self.put(key, None)
+
     def arrive(self, arrival: Arrival) -> None:
         """Take another Region's write if it is the later one."""
         known = self.stamps.get(arrival.key)
@@ -96,7 +104,10 @@ class Replica(Table):
 
     def _take(self, key: Key, stamp: Stamp, content: Any) -> None:
         self.stamps[key] = stamp
-        self.partitions[key[0]][key[1]] = content
+        if content is None:
+            super().delete(key)
+        else:
+            self.partitions[key[0]][key[1]] = content
         change = Change(len(self.changes), key, content)
         self.changes.append(change)
         self.stream[shard_of(key[0])].append(change)

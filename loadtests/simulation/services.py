@@ -14,7 +14,7 @@ from loadtests.simulation.shore import Shore
 from loadtests.simulation.world import START
 from shared.adapters.effect_bus import WEBHOOK
 from shared.domain.effects import Effect
-from shared.topology import dead_letter_queue_name
+from shared.topology import TOPOLOGY, dead_letter_queue_name
 
 
 class MemoryTopic:
@@ -63,7 +63,9 @@ class MemoryBus:
                 results.append({"ErrorCode": "InternalFailure"})
                 continue
             said = json.loads(entry["Detail"])
-            said.pop(WEBHOOK, None)  # to be on the safe side, when who has a webhook could not be read
+            is_wanted = said.pop(WEBHOOK, False)
+            if self._shore.calling is not None:
+                self._shore.calling.announce(said["event_id"], body=entry["Detail"] if is_wanted else None)
             effect = Effect(**said, recorded_at=START)
             self._shore.world.note_announced(effect.event_id, effect.content_hash)
             results.append({"EventId": str(len(results))})
@@ -105,18 +107,28 @@ class MemoryQueues:
             self._hidden.discard(int(ReceiptHandle))
 
 
-class CountedQueues:
-    """SQS as the sentinel asks it: how many dead letters there are. A URL is the queue's name."""
+class RegionQueues:
+    """SQS as the functions ask it: how many dead letters there are, and to hide a call. A URL is the queue's name."""
 
     def __init__(self, shore: Shore) -> None:
-        self._depths = {dead_letter_queue_name(status): queue for status, queue in shore.queues.items()}
+        self._shore = shore
+        self._dead: dict[str, list[Any]] = {
+            dead_letter_queue_name(status): queue.dead for status, queue in shore.queues.items()
+        }
+        if shore.calling is not None:
+            self._dead[TOPOLOGY.webhook_dead_letter_queue] = shore.calling.queue.dead
 
     def get_queue_url(self, *, QueueName: str) -> dict[str, str]:  # noqa: N803
         return {"QueueUrl": QueueName}
 
     def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
-        queue = self._depths.get(QueueUrl)
-        return {"Attributes": dict.fromkeys(AttributeNames, str(len(queue.dead) if queue else 0))}
+        return {"Attributes": dict.fromkeys(AttributeNames, str(len(self._dead.get(QueueUrl, ()))))}
+
+    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:  # noqa: N803
+        assert self._shore.calling is not None
+        self._shore.step()
+        self._shore.calling.queue.hide(QueueUrl, ReceiptHandle, VisibilityTimeout, self._shore.world.now)
+        self._shore.step()
 
 
 class PeerDynamoDB:

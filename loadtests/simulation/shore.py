@@ -27,6 +27,7 @@ from shared.topology import STATUSES
 if TYPE_CHECKING:
     from datetime import date
 
+    from loadtests.simulation.calling import Calling
     from loadtests.simulation.world import World
 
 RELAY_BATCH = 100
@@ -43,6 +44,8 @@ class KilledError(BaseException):
 class Shore(ABC):
     """One Region."""
 
+    calling: Calling | None = None  # its webhooks; the handlers' speed alone has them
+
     def __init__(self, world: World, name: str) -> None:
         self.world, self.name = world, name
         self.skew = timedelta(0)
@@ -51,6 +54,7 @@ class Shore(ABC):
         self.seen_up_at = world.now
         self.log = Replica("log", name, self.clock, world.send_from(name))
         self.control = Replica("control", name, self.clock, world.send_from(name))
+        self.replicas = {replica.name: replica for replica in (self.log, self.control)}
         self.queues = {status: Queue() for status in STATUSES}
         self.read = [0] * SHARDS  # how far the relay has come in each shard of the log's stream
         self.busy: set[object] = set()  # what runs just now and must not run twice at once

@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Final
 
 from loadtests.simulation.arming import FAULTS, lose, void
+from loadtests.simulation.calling import HEARING, come_to_rest, untold_alone
 from loadtests.simulation.clients import AUDITOR, MOST_TRIES, command_of, next_after, sent_of
 from loadtests.simulation.history import Salt, Step
 from loadtests.simulation.invariants import undone
@@ -41,6 +42,7 @@ class Story(World):
             self.take(step)
         self.converge()
         self.audit()
+        come_to_rest(self)
 
     def take(self, step: Step) -> None:
         """Let one step happen; it takes a moment."""
@@ -48,6 +50,9 @@ class Story(World):
         shore = self.shores[step.region % len(self.shores)]
         if step.kind in FAULTS:
             FAULTS[step.kind](shore, Salt(step.salt))
+        elif step.kind in HEARING:
+            if shore.calling is not None:
+                HEARING[step.kind](shore.calling, self, Salt(step.salt))
         else:
             HAPPENINGS[step.kind](self, shore, Salt(step.salt))
 
@@ -61,7 +66,7 @@ class Story(World):
         lose(lost, salt)
         self.partitioned = False
         self.replicate(lost, salt)
-        was_drained = survivor.drained
+        was_drained, since = survivor.drained, self.now
         self.partitioned = True
         for _ in range(ROUNDS_ALONE):
             self.wait(ROUNDS[0])
@@ -69,6 +74,7 @@ class Story(World):
             survivor.run(survivor.look, alone="look")
             self.work(survivor)
         self.faults.extend(undone(survivor, self.announced))
+        self.faults.extend(untold_alone(survivor, since))
         if was_drained == NOBODY and survivor.drained != lost.name:
             self.faults.append(f"I7 {survivor.name} did not drain its lost peer")
 
@@ -148,7 +154,8 @@ class Story(World):
             for sent in islice(acknowledged.values(), 1):
                 self.submit(shore, replace(sent, session=AUDITOR), MOST_TRIES)
                 if sent.key is not None:
-                    self.submit(shore, sent_of({**sent.body, "note": "n"}, sent.key, session=AUDITOR), MOST_TRIES)
+                    other = sent_of({**sent.body, "note": "n"}, sent.key, session=sent.session)
+                    self.submit(shore, replace(other, session=AUDITOR), MOST_TRIES)
 
 
 def redrivable(queue: Queue) -> list[Message]:

@@ -14,6 +14,7 @@ from loadtests.simulation.clients import (
     AUDITOR,
     MOST_TRIES,
     SESSIONS,
+    SUBJECTS,
     Answer,
     Call,
     Sent,
@@ -23,6 +24,7 @@ from loadtests.simulation.clients import (
 from loadtests.simulation.history import History, Salt, Step
 from loadtests.simulation.replica import Arrival
 from loadtests.simulation.shore import Shore
+from loadtests.simulation.systems import System
 from shared.adapters.reports import KEY as REPORTS
 from shared.domain.takeover import NOBODY, Timing
 from shared.topology import TOPOLOGY
@@ -45,9 +47,13 @@ class World(ABC):
         self.calls: list[Call] = []
         self.sent: dict[str, Sent] = {}  # by event id
         self.waiting: list[tuple[Sent, int]] = []  # commands without an answer, and how often they were sent
-        self.tokens: dict[int, tuple[str, datetime]] = {}  # of the sessions, and when they were given out
+        # Of the sessions, each as its client system, and when they were given out.
+        self.tokens: dict[tuple[int, str], tuple[str, datetime]] = {}
         self.sessions = [Session() for _ in range(SESSIONS)]
         self.announced: dict[str, list[str]] = defaultdict(list)  # what each effect was announced as
+        self.announced_at: dict[str, datetime] = {}  # for the first time
+        self.secrets_made = 0
+        self.systems = {subject: System(subject) for subject in SUBJECTS}
         self.faults: list[str] = []  # what was seen to be wrong while it happened
         self.content_differs = 0  # effects that would have changed, as the product counted them
         self.disturbed = False  # work was taken over, parked or dead-lettered: lanes may lose their order
@@ -94,6 +100,7 @@ class World(ABC):
 
     def note_announced(self, event_id: str, content_hash: str) -> None:
         self.announced[event_id].append(content_hash)
+        self.announced_at.setdefault(event_id, self.now)
 
     def note_published(self, shore: Shore, event_id: str, *, origin: str, attempt: int) -> None:
         """What a Region did not write itself, it publishes only after a takeover, which has to be allowed once."""
@@ -194,7 +201,7 @@ class World(ABC):
 
     @staticmethod
     def _arrive(to: Shore, arrival: Arrival) -> None:
-        (to.log if arrival.table == "log" else to.control).arrive(arrival)
+        to.replicas[arrival.table].arrive(arrival)
 
     def deliver_everything(self) -> None:
         """All that is on its way arrives."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WEBHOOKS: Final = "WEBHOOKS"
 SIDE_BY_SIDE: Final = 8
 AGAIN: Final = timedelta(minutes=10)
+MOMENT: Final = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,8 @@ class Webhooks:
     def of(self, subject: str) -> Webhook:
         """What is known of one client system, in one consistent query."""
         own = self._own(subject)
-        signing = map(_secret, _newest_secrets(own)[:SECRETS_THAT_SIGN])
-        return Webhook(next((_subscription(plain) for plain in own if "url" in plain), None), tuple(signing))
+        signing = tuple(map(_secret, reversed(_signing(own))))
+        return Webhook(next((_subscription(plain) for plain in own if "url" in plain), None), signing)
 
     def every(self) -> dict[str, Subscription]:
         """All subscriptions by subject; as of a moment ago will do."""
@@ -77,17 +78,17 @@ class Webhooks:
 
         Asked again soon, it takes the place of the newest: that answer was lost, and the one before is still in use.
         """
-        known = _newest_secrets(self._own(subject))
-        is_again = len(known) == SECRETS_THAT_SIGN and now - from_text(known[0]["made_at"]) < AGAIN
-        kept = known[1:SECRETS_THAT_SIGN] if is_again else known[: SECRETS_THAT_SIGN - 1]
+        known = [plain for plain in self._own(subject) if "secret" in plain]
+        # After those that are known here, whatever a peer's clock said when it made them.
+        moment = max([now, *(from_text(plain["made_at"]) + MOMENT for plain in known)])
+        made = Secret(to_text(moment), f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}")
+        fields = {"secret": made.value, "made_at": made.made_at}
+        kept = _signing([*known, fields])
         for plain in known:
             if plain not in kept:
                 self._delete(plain)
-        made = Secret(to_text(now), f"whsec_{secrets.token_urlsafe(SECRET_BYTES)}")
         # The end of the key keeps two of one millisecond apart.
-        self._put(
-            subject, f"SECRET#{made.made_at}#{secrets.token_hex(4)}", {"secret": made.value, "made_at": made.made_at}
-        )
+        self._put(subject, f"SECRET#{made.made_at}#{secrets.token_hex(4)}", fields)
         return made
 
     def remove(self, subject: str) -> None:
@@ -125,8 +126,17 @@ class Webhooks:
         self._client.delete_item(TableName=self._table, Key=items.to_wire({"pk": WEBHOOKS, "sk": plain["sk"]}))
 
 
-def _newest_secrets(own: Sequence[items.Plain]) -> list[items.Plain]:
-    return sorted((plain for plain in own if "secret" in plain), key=lambda plain: str(plain["made_at"]), reverse=True)
+def _signing(own: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The secrets that sign, oldest first: a third one pushes the first out, or takes the place of a young second.
+
+    Decided from all that is stored, as each Region may have made one for the same request, tried again elsewhere.
+    """
+    kept: list[Mapping[str, Any]] = []
+    for plain in sorted((plain for plain in own if "secret" in plain), key=lambda plain: str(plain["made_at"])):
+        is_full = len(kept) == SECRETS_THAT_SIGN
+        is_again = is_full and from_text(plain["made_at"]) - from_text(kept[-1]["made_at"]) < AGAIN
+        kept = [*kept[:-1], plain] if is_again else [*kept[is_full:], plain]
+    return kept
 
 
 def _subscription(plain: Mapping[str, Any]) -> Subscription:

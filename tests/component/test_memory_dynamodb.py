@@ -182,6 +182,19 @@ def test_queries_of_tables_and_indexes_give_the_same_items_in_the_same_order(
         )  # fmt: skip
 
 
+def test_what_is_deleted_is_gone_and_a_query_may_want_the_beginning_of_a_key(both: Both) -> None:
+    for sort in ("ana#SECRET#1", "ana#SUBSCRIPTION", "anabel#SECRET#1", "luz#SECRET#1"):
+        put(both, LOG, "WEBHOOKS", sort)
+    for _ in range(2):
+        assert both.delete_item(TableName=LOG, Key=key("WEBHOOKS", "ana#SECRET#1")) == {}
+    for prefix, found in (("ana#", 1), ("ana", 2), ("x", 0)):
+        page = both.query(
+            TableName=LOG, KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)", ConsistentRead=True,
+            ExpressionAttributeValues=to_wire({":pk": "WEBHOOKS", ":sk": prefix}),
+        )  # fmt: skip
+        assert len(page["Items"]) == found
+
+
 def test_batches_put_and_get_what_single_calls_do(both: Both) -> None:
     requests = [{"PutRequest": {"Item": to_wire({"pk": "ORDER#o", "sk": f"WORK#{n}", "n": n})}} for n in range(3)]
     both.batch_write_item(RequestItems={VIEW: requests})

@@ -13,7 +13,7 @@ from shared.adapters import clients
 from shared.adapters.settings import settings
 from shared.adapters.webhook_calls import ReceiverSilentError
 from shared.adapters.webhooks import AGAIN
-from shared.domain.instants import to_text
+from shared.domain.instants import from_text, to_text
 from shared.topology import TOPOLOGY
 from tests.component.pipeline import catch, from_peer, register
 from tests.component.problems import problem
@@ -118,6 +118,62 @@ def test_a_rotation_whose_answer_was_lost_does_not_cut_off_the_secret_in_use(reg
     (call,) = receiver.calls
     taken = [is_from_relevo(secret, call.headers["Relevo-Signature"], call.body) for secret in (in_use, lost, shown)]
     assert taken == [True, False, True]
+
+
+def test_a_rotation_that_is_asked_for_again_in_the_other_region_keeps_the_secret_in_use(
+    region: RegionUnderTest,
+) -> None:
+    """The peer made a second one too, before either Region had heard of the other's."""
+    in_use = subscribe(region)
+    shown = region.call("POST", "/v1/webhook/secret").json["secret"]
+    (own,) = [item for item in region.items(TOPOLOGY.accounts_table) if item.get("secret") == shown]
+    made_at = to_text(from_text(own["made_at"]) - timedelta(seconds=5))
+    theirs = {**own, "sk": f"ana#SECRET#{made_at}#0", "made_at": made_at, "secret": "whsec_lost"}
+    first = next(item for item in region.items(TOPOLOGY.accounts_table) if item.get("secret") == in_use)
+    earlier = to_text(from_text(first["made_at"]) - timedelta(hours=1))
+    region.put(TOPOLOGY.accounts_table, {**first, "made_at": earlier})
+    region.put(TOPOLOGY.accounts_table, theirs)
+    event = done(region, register(region, "o"))
+    receiver = Receiver(region)
+    with messages_of(event) as records:
+        tell(region, *records)
+    (call,) = receiver.calls
+    signature = call.headers["Relevo-Signature"]
+    taken = [is_from_relevo(secret, signature, call.body) for secret in (in_use, "whsec_lost", shown)]
+    assert taken == [True, False, True]
+
+
+def test_a_secret_that_is_shown_signs_though_the_peers_clock_was_ahead_when_it_made_the_ones_before(
+    region: RegionUnderTest,
+) -> None:
+    region.at = region.clock() + timedelta(minutes=8)
+    subscribe(region)
+    region.call("POST", "/v1/webhook/secret")
+    region.at = None
+    shown = region.call("POST", "/v1/webhook/secret").json["secret"]
+    event = done(region, register(region, "o"))
+    receiver = Receiver(region)
+    with messages_of(event) as records:
+        tell(region, *records)
+    (call,) = receiver.calls
+    assert is_from_relevo(shown, call.headers["Relevo-Signature"], call.body)
+
+
+def test_a_subscription_without_a_secret_drops_no_call(region: RegionUnderTest) -> None:
+    """Ended in the peer and set again here at once, it stays, and its secret is gone: its owner asks for one."""
+    secret = subscribe(region)
+    event = done(region, register(region, "o"))
+    (item,) = [found for found in region.items(TOPOLOGY.accounts_table) if found.get("secret") == secret]
+    accounts = region.module("runtime").webhooks()._client
+    accounts.delete_item(TableName=TOPOLOGY.accounts_table, Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}})
+    receiver = Receiver(region)
+    with messages_of(event) as records:
+        assert tell(region, *records) == [records[0]["messageId"]]
+        assert receiver.calls == []
+        made = region.call("POST", "/v1/webhook/secret").json["secret"]
+        assert tell(region, *records) == []
+    (call,) = receiver.calls
+    assert is_from_relevo(made, call.headers["Relevo-Signature"], call.body)
 
 
 def test_a_secret_is_shown_once(region: RegionUnderTest) -> None:

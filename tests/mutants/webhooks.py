@@ -14,6 +14,7 @@ STORED = "shared/adapters/webhooks.py"
 
 TESTS = "tests/component/test_webhooks.py"
 CALL_TESTS = "tests/component/test_webhook_calls.py"
+FAILED_ONCE = "tests/simulation/test_histories.py::test_what_failed_once_holds"
 
 MUTANTS: Final = (
     Mutant(
@@ -116,9 +117,38 @@ MUTANTS: Final = (
         "a rotation that is asked for again keeps the secret in use",
         "I10",
         STORED,
-        "kept = known[1:SECRETS_THAT_SIGN] if is_again else",
-        "kept = known[1:SECRETS_THAT_SIGN] if False else",
+        "kept = [*kept[:-1], plain] if is_again else",
+        "kept = [*kept[:-1], plain] if False else",
         f"{TESTS}::test_a_rotation_whose_answer_was_lost_does_not_cut_off_the_secret_in_use",
+    ),
+    Mutant(
+        "a rotation that is asked for again in the other Region keeps the secret in use",
+        "I10",
+        STORED,
+        "signing = tuple(map(_secret, reversed(_signing(own))))",
+        """known = [plain for plain in own if "secret" in plain]
+        signing = tuple(map(_secret, sorted(known, key=lambda plain: str(plain["made_at"]), reverse=True)[:2]))""",
+        FAILED_ONCE,
+    ),
+    Mutant(
+        "a subscription without a secret drops no call",
+        "I10",
+        HANDLER,
+        """raise CallFailedError("the subscription has no secret here: its owner has to ask for one")""",
+        """return "WebhookNotWanted\"""",
+        FAILED_ONCE,
+    ),
+    Mutant(
+        "a call leaves the dead letters only when it was sent back",
+        "I10",
+        "runbooks/webhook_letters.py",
+        """            sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])
+""",
+        """            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])
+            sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+""",
+        "tests/simulation/test_webhook_histories.py::test_no_call_is_lost_by_a_crash_between_any_two_calls",
     ),
     Mutant(
         "a locked account hears nothing",
