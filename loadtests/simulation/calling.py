@@ -13,7 +13,7 @@ from loadtests.simulation.hearing import Begun, Settings, faults_of_call, untold
 from loadtests.simulation.history import Salt
 from loadtests.simulation.services import sqs_record
 from loadtests.simulation.systems import MODES, System
-from runbooks.webhook_letters import HIDDEN_SECONDS, send_back
+from runbooks.unordered_letters import HIDDEN_SECONDS, send_back, to_queue
 from shared.topology import STATUSES
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Calling:
         """As `relevo redrive REGION webhooks`."""
         shore, dead = self._shore, self.queue.dead
         queues = OperatorQueues(self.queue, shore.step, lambda: shore.world.now)
-        shore.run(lambda: send_back(queues, dead_letters=DEAD, queue=CALLS, at_most=len(dead)))
+        shore.run(lambda: send_back(queues, dead_letters=DEAD, send=to_queue(queues, CALLS), at_most=len(dead)))
 
 
 # What happens because a step says so.

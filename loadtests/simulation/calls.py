@@ -81,6 +81,9 @@ class OperatorQueues:
     def __init__(self, queue: CallQueue, step: Callable[[], None], clock: Callable[[], datetime]) -> None:
         self._queue, self._step, self._clock = queue, step, clock
 
+    def get_queue_url(self, *, QueueName: str) -> dict[str, str]:  # noqa: N803
+        return {"QueueUrl": QueueName}
+
     def receive_message(
         self, *, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: object  # noqa: N803
     ) -> dict[str, Any]:  # fmt: skip

@@ -68,16 +68,6 @@ MUTANTS: Final = (
         f"{TESTS}::test_a_file_that_kills_the_importer_ends_visibly",
     ),
     Mutant(
-        "a file's dead letter is deleted when the importer took it",
-        "I1",
-        "runbooks/unordered_letters.py",
-        '            send(message["Body"])\n'
-        '            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])\n',
-        '            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])\n'
-        '            send(message["Body"])\n',
-        "tests/runbooks/test_redrive_of_files.py::test_an_event_of_a_file_that_nobody_takes_stays_a_dead_letter",
-    ),
-    Mutant(
         "an order's entries of a file are registered in their order",
         "I5",
         IMPORTER,

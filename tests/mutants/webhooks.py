@@ -139,14 +139,14 @@ MUTANTS: Final = (
         FAILED_ONCE,
     ),
     Mutant(
-        "a call leaves the dead letters only when it was sent back",
+        "what people send back leaves the dead letters only when it was taken",
         "I10",
-        "runbooks/webhook_letters.py",
-        """            sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+        "runbooks/unordered_letters.py",
+        """            send(message["Body"])
             sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])
 """,
         """            sqs.delete_message(QueueUrl=dead_letters, ReceiptHandle=message["ReceiptHandle"])
-            sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+            send(message["Body"])
 """,
         "tests/simulation/test_webhook_histories.py::test_no_call_is_lost_by_a_crash_between_any_two_calls",
     ),
