@@ -185,7 +185,13 @@ def schemas() -> Schema:
             {
                 "url": {"type": "string"},
                 "statuses": _WEBHOOK_STATUSES,
-                "secrets_made_at": {"type": "array", "items": _MOMENT, "maxItems": SECRETS_THAT_SIGN},
+                "secrets_made_at": {
+                    "type": "array",
+                    "items": _MOMENT,
+                    "maxItems": SECRETS_THAT_SIGN,
+                    "description": "Empty if it was removed in one Region while it was set in another: "
+                    "calls wait until a secret is asked for.",
+                },
                 "secret": {"type": "string"},
             },
             required=("url", "statuses", "secrets_made_at"),
