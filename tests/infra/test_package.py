@@ -142,7 +142,7 @@ def run_in_package(package: Path, aws: str, program: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=240,
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout

@@ -17,7 +17,7 @@ from tests.infra.conftest import SecondSynthesis
 
 
 def test_a_second_synthesis_offline_gives_the_same_bytes(assembly: Path, second_synthesis: SecondSynthesis) -> None:
-    printed, _ = second_synthesis.process.communicate(timeout=120)
+    printed, _ = second_synthesis.process.communicate(timeout=240)
     assert second_synthesis.process.returncode == 0, printed
     again = second_synthesis.outdir
     names = [path.name for path in assembly.iterdir() if path.is_file()]
@@ -82,7 +82,7 @@ def test_without_a_package_the_app_says_what_to_do(tmp_path: Path) -> None:
     for name in ("app.py", "cdk.json"):
         shutil.copy(ROOT / name, tmp_path)
     ended = subprocess.run(
-        [sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "app.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=240
     )
     assert ended.returncode == 1
     assert ended.stderr.splitlines()[-1] == "app.py: no Lambda package; run `python -m regions.package` first"

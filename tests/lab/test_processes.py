@@ -71,7 +71,7 @@ def test_a_process_that_got_the_number_of_an_ended_one_is_left_alone(book: Proce
 def test_what_a_dead_process_left_behind_is_ended_but_only_what_is_surely_the_labs(book: ProcessBook) -> None:
     """With the leader gone its number may be anybody's: what does not carry the lab's mark is left alone."""
     parent = start(book, PARENT_OF_A_STRANGER_TOO)
-    children = eventually(lambda: len(found := workers_of(parent, book.lab)) == 2 and found, within=10, what="children")
+    children = eventually(lambda: len(found := workers_of(parent, book.lab)) == 2 and found, within=30, what="children")
     os.kill(parent.pid, signal.SIGKILL)
     eventually(lambda: not is_alive(parent), within=5, what="the parent's end")
     (marked,) = members(parent, book.lab)
@@ -86,7 +86,7 @@ def test_what_a_dead_process_left_behind_is_ended_but_only_what_is_surely_the_la
 
 def test_a_frozen_process_and_its_children_are_ended(book: ProcessBook) -> None:
     parent = start(book, PARENT)
-    (child,) = eventually(lambda: workers_of(parent, book.lab), within=10, what="a child")
+    (child,) = eventually(lambda: workers_of(parent, book.lab), within=30, what="a child")
     signal_group(parent, signal.SIGSTOP, book.lab)
     eventually(lambda: is_stopped(parent.pid) and is_stopped(child), within=5, what="both stopped")
     end_all([parent], book.lab)
@@ -95,7 +95,7 @@ def test_a_frozen_process_and_its_children_are_ended(book: ProcessBook) -> None:
 
 def test_a_process_that_will_not_end_is_killed(book: ProcessBook) -> None:
     stubborn = start(book, STUBBORN)
-    eventually((book.path.parent / "sleeper.log").read_text, within=10, what="the process up")
+    eventually((book.path.parent / "sleeper.log").read_text, within=30, what="the process up")
     said: list[str] = []
     end_all([stubborn], book.lab, patience_seconds=0.3, say=said.append)
     assert not is_alive(stubborn)
@@ -105,7 +105,7 @@ def test_a_process_that_will_not_end_is_killed(book: ProcessBook) -> None:
 def test_what_outlives_its_parent_when_asked_to_end_is_killed_though_it_bears_no_mark(book: ProcessBook) -> None:
     """It was seen in the group of a parent that lived: its id and birth are certain."""
     parent = start(book, PARENT_OF_A_STUBBORN_STRANGER)
-    eventually((book.path.parent / "sleeper.log").read_text, within=10, what="the child up")
+    eventually((book.path.parent / "sleeper.log").read_text, within=30, what="the child up")
     (child,) = workers_of(parent, book.lab)
     end_all([parent], book.lab, patience_seconds=0.3)
     assert not runs(child)
@@ -114,7 +114,7 @@ def test_what_outlives_its_parent_when_asked_to_end_is_killed_though_it_bears_no
 def test_a_process_runs_until_its_last_thread_has_ended(book: ProcessBook) -> None:
     """Its first thread looks like a zombie before; what it holds, a port for one, is still taken."""
     started = start(book, FIRST_THREAD_ENDS)
-    eventually(lambda: psutil.Process(started.pid).status() == psutil.STATUS_ZOMBIE, within=10, what="a zombie")
+    eventually(lambda: psutil.Process(started.pid).status() == psutil.STATUS_ZOMBIE, within=30, what="a zombie")
     assert is_alive(started)
     assert members(started, book.lab) == [started.pid]
     end_all([started], book.lab)

@@ -36,9 +36,9 @@ def test_a_permission_that_is_taken_away_is_missed_until_it_is_back(
         if (one.action, one.resource.rpartition("/")[2]) == (action, table)
     )
     with without(lab, region, taken):
-        eventually(lambda: ask(lab, region).status >= 500, within=10, what=f"an API that misses {action}")
+        eventually(lambda: ask(lab, region).status >= 500, within=30, what=f"an API that misses {action}")
         assert any(taken.allows(call) and call.allowed is False for call in read_calls(lab.layout, region))
-    eventually(lambda: ask(lab, region).status < 300, within=10, what="an API that misses nothing")
+    eventually(lambda: ask(lab, region).status < 300, within=30, what="an API that misses nothing")
 
 
 def test_a_file_whose_importer_can_tell_nothing_is_kept_and_a_redrive_imports_it(lab: RunningLab) -> None:
@@ -53,7 +53,7 @@ def test_a_file_whose_importer_can_tell_nothing_is_kept_and_a_redrive_imports_it
 
     before = dead_letters()
     with without(lab, region, taken):
-        eventually(lambda: taken not in permissions(lab, region, ["importer"]), within=10, what="a right that is gone")
+        eventually(lambda: taken not in permissions(lab, region, ["importer"]), within=30, what="a right that is gone")
         s3.put_object(Bucket=bucket, Key=key, Body=f"order_id,status\n{name},created\n".encode())
         eventually(lambda: dead_letters() == {**before, "imports": 1}, within=60, what="a file that was given up")
     assert files.progress(key) is None

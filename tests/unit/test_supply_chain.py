@@ -88,7 +88,7 @@ def test_the_pages_bill_of_materials_has_every_package_with_hash_and_licence() -
     ready = f"{sys.prefix}/.ready"
     told = subprocess.run(
         ["make", "--no-print-directory", "-n", "-o", ready, f"VENV={sys.prefix}", "sbom"],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
+        cwd=ROOT, capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     lines = told.stdout.splitlines()
     python = [line for line in lines if "cyclonedx-py environment" in line]
