@@ -164,7 +164,7 @@ HEARING: Final[dict[str, Callable[[Calling, World, Salt], None]]] = {
     "secret": _of_a_system(Calling.secret),
     "turn": _of_a_system(_turn),
     "tell": lambda calling, _, salt: calling.tell_some(salt.pick(7), 1 + salt.pick(BATCH)),
-    "tire": lambda calling, _, __: calling.queue.tire(),
+    "tire": lambda calling, world, _: calling.queue.tire(world.now),
     "resend": lambda calling, _, __: calling.send_back(),
 }
 

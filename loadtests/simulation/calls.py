@@ -62,8 +62,10 @@ class CallQueue:
             if letter.handle == handle:
                 letter.visible_at = now + timedelta(seconds=seconds)
 
-    def tire(self) -> None:
-        """What waits has failed so often that it is given up, in the hours that no history has."""
+    def tire(self, now: datetime) -> None:
+        """What waits has failed so often that it is given up, in the hours that no history has, and can be read."""
+        for letter in self.waiting:
+            letter.visible_at = now
         self.dead += self.waiting
         self.waiting.clear()
 
