@@ -146,12 +146,12 @@ def is_alive(started: Started) -> bool:
 
 
 def _runs(pid: int, born: str) -> bool:
-    """Whether the process with this id and birth has not ended.
+    """Whether this id is still that of the process born then, and it has not ended."""
+    return bool(born) and born_of(pid) == born and _has_not_ended(pid)
 
-    Its first thread may have ended, and look like a zombie, while others still hold its ports and files.
-    """
-    if not born or born_of(pid) != born:
-        return False
+
+def _has_not_ended(pid: int) -> bool:
+    """A process's first thread may end, and look like a zombie, while others still hold its ports and files."""
     try:
         process = psutil.Process(pid)
         return bool(process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
@@ -176,7 +176,7 @@ def members(started: Started, lab: str) -> list[int]:
         try:
             if pid != started.pid and os.getpgid(pid) != started.pid:
                 continue
-            if _runs(pid, born_of(pid) or "") and (leader_lives or psutil.Process(pid).environ().get(MARK) == lab):
+            if _has_not_ended(pid) and (leader_lives or psutil.Process(pid).environ().get(MARK) == lab):
                 found.append(pid)
         except (ProcessLookupError, PermissionError, psutil.Error):
             continue

@@ -77,7 +77,7 @@ def test_patience_ends_with_an_error_that_says_what_was_last_heard() -> None:
         platform.refuse_every = 1
         started = time.monotonic()
         with pytest.raises(UnansweredError, match=r"POST /v1/orders: no answer in \d+ tries, last: 503"):
-            client_of(platform, patience_seconds=1.0).register(ORDER)
+            client_of(platform, patience_seconds=2.0).register(ORDER)
         assert time.monotonic() - started < 3.0
 
 
